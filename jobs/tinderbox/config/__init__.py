@@ -1,0 +1,28 @@
+"""Job files: what may be written in them, and how they are read."""
+
+from tinderbox.config.data import AnyData, Digits, Function, Mnist, Npz, Split, Table
+from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
+from tinderbox.config.reading import check_sweep, read_sweep
+from tinderbox.config.sweep import Budget, Metric, Search, SweepJob
+
+__all__ = [
+    "AnyData",
+    "AnyParameter",
+    "Budget",
+    "ChoiceParameter",
+    "Digits",
+    "FloatParameter",
+    "Function",
+    "IntParameter",
+    "Metric",
+    "Mnist",
+    "Npz",
+    "Number",
+    "Search",
+    "Split",
+    "SweepJob",
+    "Table",
+    "Value",
+    "check_sweep",
+    "read_sweep",
+]

@@ -1,0 +1,75 @@
+"""Where the data of a job comes from, and how it is split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tinderbox.config.model import Closed
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Split(Closed):
+    """Shares of the examples that are held out, drawn by `seed`.
+
+    Trials are compared on `validation`; `test` never leaves the driver and is scored once, after the study.
+    """
+
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    test: Fraction = 0.2
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Split:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation and test must leave something to train on, got {self.validation} + {self.test}")
+        return self
+
+
+class Digits(Closed):
+    """scikit-learn's 1,797 handwritten digits of 8 x 8 pixels; built in, nothing is fetched."""
+
+    source: Literal["digits"]
+    split: Split = Split()
+
+
+class Mnist(Closed):
+    """The four idx files of MNIST in a folder, gzipped or not: the first `validation` training images are held out."""
+
+    source: Literal["mnist"]
+    folder: str
+    validation: int = Field(default=5000, gt=0, lt=60000)
+
+
+class Npz(Closed):
+    """A NumPy archive with `x_train`, `y_train` and as many of `x_validation` ... `y_test` as there are, or `x` and `y`.
+
+    What the archive does not hold out itself is split off by `split`.
+    """
+
+    source: Literal["npz"]
+    path: str
+    split: Split = Split()
+
+
+class Table(Closed):
+    """A CSV or Parquet file: `target` is the column to predict, `features` the others to use, all numeric by default."""
+
+    source: Literal["csv", "parquet"]
+    path: str
+    target: str
+    features: list[str] | None = Field(default=None, min_length=1)
+    split: Split = Split()
+
+
+class Function(Closed):
+    """A user's `module:function` that returns a mapping of arrays named as in `npz`."""
+
+    source: Literal["function"]
+    function: str
+    split: Split = Split()
+
+
+AnyData = Annotated[Digits | Mnist | Npz | Table | Function, Field(discriminator="source")]

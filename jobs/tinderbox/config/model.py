@@ -1,0 +1,31 @@
+"""What every part of a job file has in common: closed, frozen, and no silent conversions."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Closed(BaseModel):
+    """A part of a job file: unknown keys are refused and values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=False)
+
+
+def parse_duration(value: Any) -> Any:
+    """Return seconds for a text such as `90s`, `30m`, `2h` or `1d`; anything else passes through."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"a duration is a number with s, m, h or d, such as 30m, got {value!r}")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration)]
+"""A length of time in seconds, written in a job file as `90s`, `30m`, `2h`, `1d` or a plain number."""

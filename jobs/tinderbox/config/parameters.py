@@ -1,0 +1,96 @@
+"""The parameters of a sweep: what may vary, between which bounds, and which points a grid takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tinderbox.config.model import Closed
+
+Value = bool | int | float | str
+"""One value of a parameter, as the user's function gets it."""
+
+PointCount = Annotated[int, Field(ge=2, strict=True)]
+
+
+class Parameter(Closed):
+    """What every kind of parameter has.
+
+    `when` names other parameters and the value, or list of values, under which this one exists.
+    """
+
+    when: dict[str, Value | list[Value]] = {}
+
+
+class Number(Parameter):
+    """A number from `low` to `high`, both included.
+
+    `log` spreads it evenly over orders of magnitude; `grid` is a count of evenly spread points or the
+    points themselves; `default` is the value of the baseline that the best trial is compared with.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    grid: PointCount | Sequence[float] | None = None
+    default: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Number:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got low {self.low} and high {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log needs low above 0, got {self.low}")
+        if self.default is not None:
+            self._check_inside("default", self.default)
+        for point in [] if self.grid is None or isinstance(self.grid, int) else self.grid:
+            self._check_inside("each grid point", point)
+        return self
+
+    @field_validator("grid")
+    @classmethod
+    def _check_grid(cls, grid: int | Sequence[float] | None) -> int | Sequence[float] | None:
+        if isinstance(grid, Sequence) and not grid:
+            raise ValueError("grid must hold at least one point, got an empty list; give points or a count of 2 or more")
+        return grid
+
+    def _check_inside(self, what: str, value: float) -> None:
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{what} must lie between low {self.low} and high {self.high}, got {value}")
+
+
+class FloatParameter(Number):
+    """A real number."""
+
+    type: Literal["float"]
+
+
+class IntParameter(Number):
+    """A whole number."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    grid: PointCount | Sequence[int] | None = None
+    default: int | None = None
+
+
+class ChoiceParameter(Parameter):
+    """One of several values without an order; a grid takes all of them."""
+
+    type: Literal["choice"]
+    choices: list[Value] = Field(min_length=1)
+    default: Value | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ChoiceParameter:
+        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+            raise ValueError(f"choices must differ from each other, got {self.choices}")
+        if self.default is not None and self.default not in self.choices:
+            raise ValueError(f"default must be one of {self.choices}, got {self.default!r}")
+        return self
+
+
+AnyParameter = Annotated[FloatParameter | IntParameter | ChoiceParameter, Field(discriminator="type")]

@@ -1,0 +1,117 @@
+"""The job file of a sweep."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tinderbox.config.data import AnyData, Digits
+from tinderbox.config.model import Closed, Seconds
+from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class Metric(Closed):
+    """The value that `trial.report` must carry and that decides which trial is best.
+
+    A trial's value is its last report, not its luckiest one.
+    """
+
+    name: str
+    direction: Literal["minimize", "maximize"]
+
+
+class Search(Closed):
+    """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from the record."""
+
+    method: Literal["grid", "random", "tpe", "qmc", "cma-es", "gp"]
+    startup: int = Field(default=10, ge=1)
+
+
+class Budget(Closed):
+    """Where the study ends: a number of trials, a length of time, or both; a grid without `trials` runs whole."""
+
+    trials: int | None = Field(default=None, ge=1)
+    time: Annotated[Seconds, Field(gt=0)] | None = None
+
+
+class SweepJob(Closed):
+    """One sweep: a function, a space, a search, a budget and data."""
+
+    kind: Literal["sweep"]
+    name: str = Field(description="the study's name: lower-case letters, digits and dashes, at most 53")
+    objective: str = Field(description="the function to call for each trial, as module:function")
+    code: str | None = Field(default=None, description="folder with your modules, relative to this file; shipped to the executors")
+    preload: list[str] = Field(
+        default=["tensorflow", "keras"],
+        description="modules imported once per slot, before any trial, so that no trial waits for them",
+    )
+    metric: Metric
+    parameters: dict[str, AnyParameter] = Field(min_length=1)
+    search: Search
+    budget: Budget = Budget()
+    epochs: int = Field(ge=1, description="epochs of one whole trial")
+    slots: int = Field(default=2, ge=1, le=10_000, description="trials that run at the same time")
+    cores: int = Field(default=1, ge=1, description="cores, and TensorFlow threads, of one slot")
+    isolation: Literal["process", "reuse"] = Field(
+        default="process",
+        description="process: a fresh child process per trial; reuse: one child runs trial after trial",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    data: AnyData = Digits(source="digits")
+    storage: str = Field(default="studies", description="folder or fsspec URL that holds studies")
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _expand_search(cls, value: Any) -> Any:
+        return {"method": value} if isinstance(value, str) else value
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a name has lower-case letters, digits and dashes, at most 53, got {name!r}")
+        return name
+
+    @field_validator("objective")
+    @classmethod
+    def _check_objective(cls, objective: str) -> str:
+        if not _FUNCTION.fullmatch(objective):
+            raise ValueError(f"an objective is written module:function, got {objective!r}")
+        return objective
+
+    @model_validator(mode="after")
+    def _check_parameters(self) -> SweepJob:
+        for name, parameter in self.parameters.items():
+            if not _PARAMETER.fullmatch(name):
+                raise ValueError(f"a parameter's name is a Python identifier, got {name!r}")
+            for parent, wanted in parameter.when.items():
+                self._check_condition(name, parent, wanted if isinstance(wanted, list) else [wanted])
+        return self
+
+    def _check_condition(self, name: str, parent: str, wanted: list[Value]) -> None:
+        earlier = list(self.parameters)[: list(self.parameters).index(name)]
+        if parent not in earlier:
+            raise ValueError(f"{name}: when must name a parameter written above it ({', '.join(earlier) or 'none'}), got {parent!r}")
+        source = self.parameters[parent]
+        if not isinstance(source, ChoiceParameter):
+            raise ValueError(f"{name}: when must name a choice, and {parent} is of type {source.type}")
+        unknown = [value for value in wanted if value not in source.choices]
+        if unknown:
+            raise ValueError(f"{name}: when asks {parent} to be {unknown[0]!r}, which is none of {source.choices}")
+
+    @model_validator(mode="after")
+    def _check_search(self) -> SweepJob:
+        if self.search.method != "grid":
+            if self.budget.trials is None and self.budget.time is None:
+                raise ValueError(f"search {self.search.method} has no end of its own; give budget a number of trials or a time")
+            return self
+        for name, parameter in self.parameters.items():
+            if not isinstance(parameter, ChoiceParameter) and parameter.grid is None:
+                raise ValueError(f"{name}: a grid search needs grid, a list of points or their number")
+        return self

@@ -1,0 +1,215 @@
+"""The state of a study: what its events add up to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tinderbox.sweep.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    Event,
+    Metrics,
+    Outcome,
+    Parameters,
+    Reported,
+    SlotJoined,
+    SlotLeft,
+    StudyEnded,
+    StudyStarted,
+    TrialProposed,
+)
+
+
+class State(StrEnum):
+    """Where a trial stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+    STOPPED = "stopped"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial will never run again."""
+        return self not in (State.WAITING, State.RUNNING)
+
+
+_STATE_AFTER: dict[Outcome, State] = {
+    "complete": State.COMPLETE,
+    "failed": State.FAILED,
+    "diverged": State.DIVERGED,
+    "stopped": State.STOPPED,
+    "lost": State.WAITING,
+    "released": State.WAITING,
+}
+
+
+@dataclass
+class Attempt:
+    """One lease of a trial: who ran it, when, and how it ended."""
+
+    number: int
+    slot: str
+    node: str
+    started: float
+    ended: float | None = None
+    outcome: Outcome | None = None
+    cause: str = ""
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a trial after one epoch; `path` is relative to the study's folder."""
+
+    attempt: int
+    epoch: int
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass
+class Trial:
+    """One point of the space and all that happened to it; `reports` maps epochs to metrics."""
+
+    number: int
+    parameters: Parameters
+    seed: int
+    baseline: bool
+    state: State = State.WAITING
+    attempts: list[Attempt] = field(default_factory=list)
+    reports: dict[int, Metrics] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def attempt(self) -> int:
+        """The number of the newest attempt, 0 before the first."""
+        return len(self.attempts)
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch reported, 0 before the first."""
+        return max(self.reports, default=0)
+
+    @property
+    def cause(self) -> str:
+        """Why the newest attempt ended, empty where there is nothing to explain."""
+        return self.attempts[-1].cause if self.attempts else ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the attempts that ended ran, in seconds."""
+        return sum(attempt.ended - attempt.started for attempt in self.attempts if attempt.ended is not None)
+
+    def value(self, metric: str) -> float | None:
+        """Return the metric's last report, None where there is none."""
+        return self.reports[self.epoch].get(metric) if self.reports else None
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """Return epochs and values of a metric in order."""
+        return [(epoch, metrics[metric]) for epoch, metrics in sorted(self.reports.items()) if metric in metrics]
+
+
+@dataclass
+class SlotLife:
+    """When a slot joined, on which node, and when and why it left."""
+
+    slot: str
+    node: str
+    joined: float
+    left: float | None = None
+    cause: str = ""
+
+
+@dataclass
+class Study:
+    """A study, rebuilt from its events; `ended` lists trials in the order in which they ended."""
+
+    metric: str
+    direction: str
+    generation: int = 0
+    started: float | None = None
+    finished: float | None = None
+    cause: str = ""
+    trials: dict[int, Trial] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)
+    slots: list[SlotLife] = field(default_factory=list)
+
+    def better(self, value: float, than: float | None) -> bool:
+        """Whether a value beats another one in this study's direction; a finite value beats none at all."""
+        if not math.isfinite(value):
+            return False
+        return than is None or (value < than if self.direction == "minimize" else value > than)
+
+    @property
+    def best(self) -> Trial | None:
+        """The complete trial with the best value, the earliest of equals; None where none is complete."""
+        best, best_value = None, None
+        for trial in self.trials.values():
+            value = trial.value(self.metric) if trial.state is State.COMPLETE else None
+            if value is not None and self.better(value, best_value):
+                best, best_value = trial, value
+        return best
+
+    @property
+    def baseline(self) -> Trial | None:
+        """The trial that runs the default parameters, None where the job names none."""
+        return next((trial for trial in self.trials.values() if trial.baseline), None)
+
+    def count(self, *states: State) -> int:
+        """Return how many trials are in one of these states."""
+        return sum(trial.state in states for trial in self.trials.values())
+
+    def ranked(self) -> list[Trial]:
+        """Return the complete trials, best value first."""
+        valued = [(t.value(self.metric), t) for t in self.trials.values() if t.state is State.COMPLETE]
+        sign = 1 if self.direction == "minimize" else -1
+        return [trial for _, trial in sorted(((sign * v, t) for v, t in valued if v is not None), key=lambda pair: (pair[0], pair[1].number))]
+
+    def apply(self, event: Event) -> None:
+        """Take one event into the state."""
+        match event:
+            case StudyStarted():
+                self.generation, self.finished, self.cause = event.generation, None, ""
+                self.started = self.started or event.time
+            case TrialProposed():
+                self.trials[event.trial] = Trial(event.trial, event.parameters, event.seed, event.baseline)
+            case AttemptStarted():
+                self._start(event)
+            case Reported():
+                self.trials[event.trial].reports[event.epoch] = event.metrics
+            case CheckpointSaved():
+                self.trials[event.trial].checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
+            case AttemptEnded():
+                self._end(event)
+            case SlotJoined():
+                self.slots.append(SlotLife(event.slot, event.node, event.time))
+            case SlotLeft():
+                self._leave(event)
+            case StudyEnded():
+                self.finished, self.cause = event.time, event.cause
+
+    def _start(self, event: AttemptStarted) -> None:
+        trial = self.trials[event.trial]
+        trial.state = State.RUNNING
+        trial.reports = {}
+        trial.attempts.append(Attempt(event.attempt, event.slot, event.node, event.time))
+
+    def _end(self, event: AttemptEnded) -> None:
+        trial = self.trials[event.trial]
+        attempt = trial.attempts[event.attempt - 1]
+        attempt.ended, attempt.outcome, attempt.cause, attempt.details = event.time, event.outcome, event.cause, event.details
+        trial.state = _STATE_AFTER[event.outcome]
+        if trial.state.ended:
+            self.ended.append(trial.number)
+
+    def _leave(self, event: SlotLeft) -> None:
+        for life in self.slots:
+            if life.slot == event.slot and life.left is None:
+                life.left, life.cause = event.time, event.cause
