@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -138,8 +139,11 @@ class Study:
     finished: float | None = None
     cause: str = ""
     trials: dict[int, Trial] = field(default_factory=dict)
+    counts: Counter[State] = field(default_factory=Counter)
     ended: list[int] = field(default_factory=list)
     slots: list[SlotLife] = field(default_factory=list)
+    best: Trial | None = None
+    baseline: Trial | None = None
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value beats another one in this study's direction; a finite value beats none at all."""
@@ -148,29 +152,19 @@ class Study:
         return than is None or (value < than if self.direction == "minimize" else value > than)
 
     @property
-    def best(self) -> Trial | None:
-        """The complete trial with the best value, the earliest of equals; None where none is complete."""
-        best, best_value = None, None
-        for trial in self.trials.values():
-            value = trial.value(self.metric) if trial.state is State.COMPLETE else None
-            if value is not None and self.better(value, best_value):
-                best, best_value = trial, value
-        return best
-
-    @property
-    def baseline(self) -> Trial | None:
-        """The trial that runs the default parameters, None where the job names none."""
-        return next((trial for trial in self.trials.values() if trial.baseline), None)
-
-    def count(self, *states: State) -> int:
-        """Return how many trials are in one of these states."""
-        return sum(trial.state in states for trial in self.trials.values())
+    def best_value(self) -> float | None:
+        """The value of the best complete trial, None where none is complete."""
+        return self.best.value(self.metric) if self.best else None
 
     def ranked(self) -> list[Trial]:
-        """Return the complete trials, best value first."""
-        valued = [(t.value(self.metric), t) for t in self.trials.values() if t.state is State.COMPLETE]
+        """Return the complete trials that have a value, best first, the earlier of equals first."""
         sign = 1 if self.direction == "minimize" else -1
-        return [trial for _, trial in sorted(((sign * v, t) for v, t in valued if v is not None), key=lambda pair: (pair[0], pair[1].number))]
+        keys = {
+            trial.number: (sign * value, trial.number)
+            for trial in self.trials.values()
+            if trial.state is State.COMPLETE and (value := trial.value(self.metric)) is not None
+        }
+        return [self.trials[number] for number in sorted(keys, key=keys.__getitem__)]
 
     def apply(self, event: Event) -> None:
         """Take one event into the state."""
@@ -179,13 +173,14 @@ class Study:
                 self.generation, self.finished, self.cause = event.generation, None, ""
                 self.started = self.started or event.time
             case TrialProposed():
-                self.trials[event.trial] = Trial(event.trial, event.parameters, event.seed, event.baseline)
+                self._propose(event)
             case AttemptStarted():
                 self._start(event)
             case Reported():
                 self.trials[event.trial].reports[event.epoch] = event.metrics
             case CheckpointSaved():
-                self.trials[event.trial].checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
+                checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
+                self.trials[event.trial].checkpoint = checkpoint
             case AttemptEnded():
                 self._end(event)
             case SlotJoined():
@@ -195,19 +190,35 @@ class Study:
             case StudyEnded():
                 self.finished, self.cause = event.time, event.cause
 
+    def _propose(self, event: TrialProposed) -> None:
+        trial = Trial(event.trial, event.parameters, event.seed, event.baseline)
+        self.trials[event.trial] = trial
+        self.counts[trial.state] += 1
+        if event.baseline:
+            self.baseline = trial
+
     def _start(self, event: AttemptStarted) -> None:
         trial = self.trials[event.trial]
-        trial.state = State.RUNNING
         trial.reports = {}
         trial.attempts.append(Attempt(event.attempt, event.slot, event.node, event.time))
+        self._move(trial, State.RUNNING)
 
     def _end(self, event: AttemptEnded) -> None:
         trial = self.trials[event.trial]
         attempt = trial.attempts[event.attempt - 1]
-        attempt.ended, attempt.outcome, attempt.cause, attempt.details = event.time, event.outcome, event.cause, event.details
-        trial.state = _STATE_AFTER[event.outcome]
+        attempt.ended, attempt.outcome = event.time, event.outcome
+        attempt.cause, attempt.details = event.cause, event.details
+        self._move(trial, _STATE_AFTER[event.outcome])
         if trial.state.ended:
             self.ended.append(trial.number)
+        value = trial.value(self.metric)
+        if trial.state is State.COMPLETE and value is not None and self.better(value, self.best_value):
+            self.best = trial
+
+    def _move(self, trial: Trial, state: State) -> None:
+        self.counts[trial.state] -= 1
+        self.counts[state] += 1
+        trial.state = state
 
     def _leave(self, event: SlotLeft) -> None:
         for life in self.slots:
