@@ -1,0 +1,48 @@
+"""Deep-learning work on Spark on Kubernetes: sweeps, training and inference from one function and one YAML file."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinderbox.api.result import SweepResult, open_study
+    from tinderbox.api.sweep import sweep
+    from tinderbox.config import ChoiceParameter as Choice
+    from tinderbox.config import FloatParameter as Float
+    from tinderbox.config import IntParameter as Int
+    from tinderbox.errors import TinderboxError
+    from tinderbox.sweep.keras import keras_callback
+    from tinderbox.sweep.trial import Trial
+
+__all__ = [
+    "Choice",
+    "Float",
+    "Int",
+    "SweepResult",
+    "TinderboxError",
+    "Trial",
+    "keras_callback",
+    "open_study",
+    "sweep",
+]
+
+_HOMES = {
+    "Choice": "tinderbox.config:ChoiceParameter",
+    "Float": "tinderbox.config:FloatParameter",
+    "Int": "tinderbox.config:IntParameter",
+    "SweepResult": "tinderbox.api.result:SweepResult",
+    "TinderboxError": "tinderbox.errors:TinderboxError",
+    "Trial": "tinderbox.sweep.trial:Trial",
+    "keras_callback": "tinderbox.sweep.keras:keras_callback",
+    "open_study": "tinderbox.api.result:open_study",
+    "sweep": "tinderbox.api.sweep:sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that a child process does not pay for Spark."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

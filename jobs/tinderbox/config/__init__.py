@@ -1,6 +1,6 @@
 """Job files: what may be written in them, and how they are read."""
 
-from tinderbox.config.data import AnyData, Digits, Function, Mnist, Npz, Split, Table
+from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
 from tinderbox.config.reading import check_sweep, read_sweep
 from tinderbox.config.sweep import Budget, Metric, Search, SweepJob
@@ -14,6 +14,7 @@ __all__ = [
     "FloatParameter",
     "Function",
     "IntParameter",
+    "Memory",
     "Metric",
     "Mnist",
     "Npz",

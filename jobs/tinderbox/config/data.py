@@ -24,7 +24,9 @@ class Split(Closed):
     @model_validator(mode="after")
     def _check(self) -> Split:
         if self.validation + self.test >= 1:
-            raise ValueError(f"validation and test must leave something to train on, got {self.validation} + {self.test}")
+            raise ValueError(
+                f"validation and test must leave something to train on, got {self.validation} + {self.test}"
+            )
         return self
 
 
@@ -36,7 +38,7 @@ class Digits(Closed):
 
 
 class Mnist(Closed):
-    """The four idx files of MNIST in a folder, gzipped or not: the first `validation` training images are held out."""
+    """MNIST's four idx files in a folder, gzipped or not; the first `validation` training images are held out."""
 
     source: Literal["mnist"]
     folder: str
@@ -44,7 +46,7 @@ class Mnist(Closed):
 
 
 class Npz(Closed):
-    """A NumPy archive with `x_train`, `y_train` and as many of `x_validation` ... `y_test` as there are, or `x` and `y`.
+    """A NumPy archive with `x_train`, `y_train` and any of `x_validation` ... `y_test`, or with `x` and `y`.
 
     What the archive does not hold out itself is split off by `split`.
     """
@@ -55,7 +57,7 @@ class Npz(Closed):
 
 
 class Table(Closed):
-    """A CSV or Parquet file: `target` is the column to predict, `features` the others to use, all numeric by default."""
+    """A CSV or Parquet file: `target` is the column to predict, `features` the columns to use, all others by default."""
 
     source: Literal["csv", "parquet"]
     path: str
@@ -72,4 +74,11 @@ class Function(Closed):
     split: Split = Split()
 
 
-AnyData = Annotated[Digits | Mnist | Npz | Table | Function, Field(discriminator="source")]
+class Memory(Closed):
+    """Arrays that a notebook passed to `tinderbox.sweep`, known by their digest; a job file cannot hold them."""
+
+    source: Literal["memory"]
+    digest: str
+
+
+AnyData = Annotated[Digits | Mnist | Npz | Table | Function | Memory, Field(discriminator="source")]

@@ -21,7 +21,7 @@ class Parameter(Closed):
     `when` names other parameters and the value, or list of values, under which this one exists.
     """
 
-    when: dict[str, Value | list[Value]] = {}
+    when: dict[str, Value | list[Value]] = Field(default_factory=dict)
 
 
 class Number(Parameter):
@@ -53,7 +53,9 @@ class Number(Parameter):
     @classmethod
     def _check_grid(cls, grid: int | Sequence[float] | None) -> int | Sequence[float] | None:
         if isinstance(grid, Sequence) and not grid:
-            raise ValueError("grid must hold at least one point, got an empty list; give points or a count of 2 or more")
+            raise ValueError(
+                "grid must hold at least one point, got an empty list; give points or a count of 2 or more"
+            )
         return grid
 
     def _check_inside(self, what: str, value: float) -> None:
@@ -64,13 +66,13 @@ class Number(Parameter):
 class FloatParameter(Number):
     """A real number."""
 
-    type: Literal["float"]
+    type: Literal["float"] = "float"
 
 
 class IntParameter(Number):
     """A whole number."""
 
-    type: Literal["int"]
+    type: Literal["int"] = "int"
     low: int
     high: int
     grid: PointCount | Sequence[int] | None = None
@@ -80,7 +82,7 @@ class IntParameter(Number):
 class ChoiceParameter(Parameter):
     """One of several values without an order; a grid takes all of them."""
 
-    type: Literal["choice"]
+    type: Literal["choice"] = "choice"
     choices: list[Value] = Field(min_length=1)
     default: Value | None = None
 

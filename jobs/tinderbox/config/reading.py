@@ -68,6 +68,10 @@ def read_documents(path: Path) -> list[Any]:
         raise BadInput(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
 
 
+def _parse(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+
+
 def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
     """Return the one job among the documents of a file, looked for in ConfigMaps too.
 
@@ -91,21 +95,34 @@ def _jobs_of(document: Any) -> list[dict[str, Any]]:
     if document.get("kind") != "ConfigMap":
         return []
     texts = [text for key, text in (document.get("data") or {}).items() if key.endswith((".yaml", ".yml"))]
-    return [job for text in texts for job in _jobs_of(yaml.load(text, _Loader))]
+    return [job for text in texts for job in _jobs_of(_parse(text))]
 
 
-def set_key(tree: dict[str, Any], change: str) -> None:
-    """Set one dotted key of a tree in place from a text such as `search.method=random`.
+def split_setting(text: str) -> tuple[str, Any]:
+    """Return the key and the value, which is YAML, of a text such as `search.method=random`.
 
     Raises:
-        BadInput: The text has no `=`, or the path leads through something that is no mapping.
+        BadInput: The text has no key or no `=`, or its value is not YAML.
     """
-    key, equals, text = change.partition("=")
+    key, equals, value = text.partition("=")
     if not equals or not key:
-        raise BadInput(f"--set takes key=value, such as epochs=3, got {change!r}")
+        raise BadInput(f"a setting is written key=value, such as epochs=3, got {text!r}")
+    try:
+        return key, _parse(value)
+    except yaml.YAMLError as error:
+        raise BadInput(f"{text}: the value is not YAML: {' '.join(str(error).split())}") from error
+
+
+def set_key(tree: dict[str, Any], setting: str) -> None:
+    """Set one dotted key of a tree in place.
+
+    Raises:
+        BadInput: The key leads through something that is no mapping.
+    """
+    key, value = split_setting(setting)
     *parents, last = key.split(".")
     for parent in parents:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
-            raise BadInput(f"--set {change}: {parent} is not a mapping; set {parent} itself")
-    tree[last] = yaml.load(text, _Loader)
+            raise BadInput(f"--set {setting}: {parent} is not a mapping; set {parent} itself")
+    tree[last] = value

@@ -27,7 +27,7 @@ class Metric(Closed):
 
 
 class Search(Closed):
-    """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from the record."""
+    """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from others."""
 
     method: Literal["grid", "random", "tpe", "qmc", "cma-es", "gp"]
     startup: int = Field(default=10, ge=1)
@@ -46,7 +46,9 @@ class SweepJob(Closed):
     kind: Literal["sweep"]
     name: str = Field(description="the study's name: lower-case letters, digits and dashes, at most 53")
     objective: str = Field(description="the function to call for each trial, as module:function")
-    code: str | None = Field(default=None, description="folder with your modules, relative to this file; shipped to the executors")
+    code: str | None = Field(
+        default=None, description="folder with your modules, relative to this file; shipped to the executors"
+    )
     preload: list[str] = Field(
         default=["tensorflow", "keras"],
         description="modules imported once per slot, before any trial, so that no trial waits for them",
@@ -97,7 +99,9 @@ class SweepJob(Closed):
     def _check_condition(self, name: str, parent: str, wanted: list[Value]) -> None:
         earlier = list(self.parameters)[: list(self.parameters).index(name)]
         if parent not in earlier:
-            raise ValueError(f"{name}: when must name a parameter written above it ({', '.join(earlier) or 'none'}), got {parent!r}")
+            raise ValueError(
+                f"{name}: when must name a parameter written above it ({', '.join(earlier) or 'none'}), got {parent!r}"
+            )
         source = self.parameters[parent]
         if not isinstance(source, ChoiceParameter):
             raise ValueError(f"{name}: when must name a choice, and {parent} is of type {source.type}")
@@ -109,7 +113,9 @@ class SweepJob(Closed):
     def _check_search(self) -> SweepJob:
         if self.search.method != "grid":
             if self.budget.trials is None and self.budget.time is None:
-                raise ValueError(f"search {self.search.method} has no end of its own; give budget a number of trials or a time")
+                raise ValueError(
+                    f"search {self.search.method} has no end of its own; give budget a number of trials or a time"
+                )
             return self
         for name, parameter in self.parameters.items():
             if not isinstance(parameter, ChoiceParameter) and parameter.grid is None:

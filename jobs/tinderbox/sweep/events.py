@@ -88,7 +88,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class AttemptEnded:
-    """An attempt is over; `cause` is one sentence and `details` a traceback, empty where there is nothing to explain."""
+    """An attempt is over; `cause` is a sentence and `details` a traceback, empty where nothing is to be explained."""
 
     type: Literal["attempt_ended"] = "attempt_ended"
     time: float

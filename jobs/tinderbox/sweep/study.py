@@ -130,17 +130,25 @@ class SlotLife:
 
 @dataclass
 class Study:
-    """A study, rebuilt from its events; `ended` lists trials in the order in which they ended."""
+    """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
+
+    `started` is when the first driver took it over and `resumed` when the newest one did; `spent` is the time in
+    seconds that earlier drivers worked on it, and `newest` the time of the newest event.
+    """
 
     metric: str
     direction: str
     generation: int = 0
     started: float | None = None
+    resumed: float = 0.0
+    spent: float = 0.0
+    newest: float = 0.0
     finished: float | None = None
     cause: str = ""
     trials: dict[int, Trial] = field(default_factory=dict)
     counts: Counter[State] = field(default_factory=Counter)
-    ended: list[int] = field(default_factory=list)
+    ended: list[Trial] = field(default_factory=list)
+    open: dict[int, Trial] = field(default_factory=dict)
     slots: list[SlotLife] = field(default_factory=list)
     best: Trial | None = None
     baseline: Trial | None = None
@@ -156,6 +164,10 @@ class Study:
         """The value of the best complete trial, None where none is complete."""
         return self.best.value(self.metric) if self.best else None
 
+    def running_time(self, now: float) -> float:
+        """Return for how many seconds drivers have worked on the study, the time between drivers left out."""
+        return self.spent + now - self.resumed if self.started else 0.0
+
     def ranked(self) -> list[Trial]:
         """Return the complete trials that have a value, best first, the earlier of equals first."""
         sign = 1 if self.direction == "minimize" else -1
@@ -170,8 +182,7 @@ class Study:
         """Take one event into the state."""
         match event:
             case StudyStarted():
-                self.generation, self.finished, self.cause = event.generation, None, ""
-                self.started = self.started or event.time
+                self._resume(event)
             case TrialProposed():
                 self._propose(event)
             case AttemptStarted():
@@ -189,10 +200,17 @@ class Study:
                 self._leave(event)
             case StudyEnded():
                 self.finished, self.cause = event.time, event.cause
+        self.newest = event.time
+
+    def _resume(self, event: StudyStarted) -> None:
+        self.spent = self.running_time(self.newest)
+        self.generation, self.resumed = event.generation, event.time
+        self.started = self.started or event.time
+        self.finished, self.cause = None, ""
 
     def _propose(self, event: TrialProposed) -> None:
         trial = Trial(event.trial, event.parameters, event.seed, event.baseline)
-        self.trials[event.trial] = trial
+        self.trials[event.trial] = self.open[event.trial] = trial
         self.counts[trial.state] += 1
         if event.baseline:
             self.baseline = trial
@@ -210,7 +228,7 @@ class Study:
         attempt.cause, attempt.details = event.cause, event.details
         self._move(trial, _STATE_AFTER[event.outcome])
         if trial.state.ended:
-            self.ended.append(trial.number)
+            self.ended.append(self.open.pop(trial.number))
         value = trial.value(self.metric)
         if trial.state is State.COMPLETE and value is not None and self.better(value, self.best_value):
             self.best = trial

@@ -1,0 +1,56 @@
+# Tinderbox: one target for each thing people do. `make` prints them.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: help
+help:  ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: demo
+demo: $(INSTALLED)  ## Run a real sweep on this machine: scikit-learn's digits, learning rate x width
+	@$(BIN)/tinderbox sweep jobs/sweep-digits.yaml --fresh
+
+##@ Develop
+
+.PHONY: test
+test: $(INSTALLED)  ## Run all tests that need no cluster
+	@$(BIN)/pytest
+
+.PHONY: check
+check: $(INSTALLED)  ## Check style, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q tests/test_layers.py
+
+.PHONY: format
+format: $(INSTALLED)  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, as ratios
+	@$(BIN)/python -m tests.bench
+
+.PHONY: lock
+lock: $(INSTALLED)  ## Pin the newest allowed version of every dependency in constraints.txt
+	@$(BIN)/pip install -q uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-header pyproject.toml -o constraints.txt
+
+.PHONY: clean
+clean:  ## Remove what was installed and built; studies stay
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache jobs/*.egg-info
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tinderbox needs Python 3.11 or newer, got $$($(PYTHON) -V); name one, as in make PYTHON=python3.12"; exit 2; }
+	@echo "installing into $(VENV), once; a few minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[laptop,dev]'
+	@touch $@

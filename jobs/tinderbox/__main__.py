@@ -1,0 +1,5 @@
+"""`python -m tinderbox`."""
+
+from tinderbox.cli import main
+
+main()

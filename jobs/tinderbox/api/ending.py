@@ -1,0 +1,74 @@
+"""What a study leaves behind: the winner as a model, what it gained, a report, an export for Optuna's dashboard."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from tinderbox.config import SweepJob
+from tinderbox.data import Examples
+from tinderbox.models.files import is_keras
+from tinderbox.models.gain import Gain, compare
+from tinderbox.report import export_journal, render, save_pictures
+from tinderbox.storage import StudyFolder
+from tinderbox.sweep.study import Study
+
+KERAS_MODEL, OTHER_MODEL, PARAMETERS, GAIN = "best/model.keras", "best/model", "best/parameters.yaml", "best/gain.json"
+REPORT, JOURNAL = "report.html", "optuna.log"
+
+
+def export_best(study: Study, folder: StudyFolder) -> None:
+    """Keep the best trial's parameters as YAML, and its checkpoint, if it gave one, as a model."""
+    best = study.best
+    if best is None:
+        return
+    told = {"trial": best.number, study.metric: study.best_value, "seed": best.seed, "parameters": best.parameters}
+    folder.write(PARAMETERS, yaml.safe_dump(told, sort_keys=False).encode())
+    if best.checkpoint is not None:
+        with tempfile.TemporaryDirectory() as scratch:
+            source = folder.fetch(best.checkpoint.path, Path(scratch))
+            folder.write(KERAS_MODEL if is_keras(source) else OTHER_MODEL, source.read_bytes())
+
+
+def measure_gain(study: Study, folder: StudyFolder, test: Examples | None) -> Gain | None:
+    """Score the best model and the baseline's once on the test examples, None where one of the three is missing."""
+    if folder.has(GAIN):
+        return read_gain(folder)
+    kept = [trial.checkpoint for trial in (study.best, study.baseline) if trial is not None and trial.checkpoint]
+    if test is None or len(kept) < 2:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        best, baseline = (folder.fetch(checkpoint.path, Path(scratch)) for checkpoint in kept)
+        if not (is_keras(best) and is_keras(baseline)):
+            return None
+        gain = compare(best, baseline, test)
+    folder.write(GAIN, json.dumps(asdict(gain), indent=2).encode())
+    return gain
+
+
+def read_gain(folder: StudyFolder) -> Gain | None:
+    """Return what was measured when the study ended, None where nothing was."""
+    return Gain(**json.loads(folder.read(GAIN))) if folder.has(GAIN) else None
+
+
+def draw_pictures(study: Study, job: SweepJob, folder: StudyFolder) -> list[str]:
+    """Write the plots as PNG files and return their paths."""
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = save_pictures(study, job, Path(scratch))
+        for picture in pictures:
+            folder.write(f"plots/{picture.name}", picture.read_bytes())
+    return [folder.path(f"plots/{picture.name}") for picture in pictures]
+
+
+def write_report(study: Study, job: SweepJob, folder: StudyFolder) -> str:
+    """Write the report, and the export that optuna-dashboard opens; return the report's path."""
+    folder.write(REPORT, render(study, job, folder.read_run(), read_gain(folder)).encode())
+    with tempfile.TemporaryDirectory() as scratch:
+        journal = Path(scratch) / JOURNAL
+        export_journal(study, job, journal)
+        folder.write(JOURNAL, journal.read_bytes())
+    return folder.path(REPORT)

@@ -1,0 +1,85 @@
+"""Everything about a sweep that can be wrong is looked at here, before anything is started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinderbox.config import SweepJob
+from tinderbox.data import Dataset, digest, load
+from tinderbox.errors import BadInput
+from tinderbox.run import Run, identify
+from tinderbox.storage import StudyFolder
+from tinderbox.sweep.objective import Objective, by_name, by_value, find_function
+from tinderbox.sweep.search import Proposer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that can be started."""
+
+    job: SweepJob
+    objective: Objective
+    function: Callable[..., Any]
+    data: Dataset
+    proposer: Proposer
+    run: Run
+
+
+def make_plan(
+    job: SweepJob, base: Path, function: Callable[..., Any] | None = None, data: Dataset | None = None
+) -> Plan:
+    """Return the plan of a job; `base` is the folder that its relative paths start from.
+
+    `function` and `data` take the place of what the job names where a notebook has them at hand.
+
+    Raises:
+        BadInput: The function does not import, the data cannot be read, or the search has nothing to try.
+    """
+    proposer = Proposer(job)
+    code = None if job.code is None else base / job.code
+    if function is None:
+        objective = by_name(job.objective, code)
+        function = import_from(job.objective, code)
+    else:
+        objective = by_value(function)
+    data = data or load(job.data, base, lambda name: import_from(name, code))
+    run = identify(job.name, describe_job(job), digest(data), objective.digest)
+    return Plan(job, objective, function, data, proposer, run)
+
+
+def import_from(name: str, code: Path | None) -> Callable[..., Any]:
+    """Return the function `module:function`, from a folder of code first where one is given.
+
+    Raises:
+        BadInput: The module does not import, or has no such function.
+    """
+    if code is not None and str(code) not in sys.path:
+        sys.path.insert(0, str(code))
+    return find_function(name)
+
+
+def describe_job(job: SweepJob) -> dict[str, Any]:
+    """Return a job as the plain values that are kept with its study."""
+    tree: dict[str, Any] = job.model_dump(mode="json", exclude_none=True)
+    return tree
+
+
+def check_continues(folder: StudyFolder, job: SweepJob) -> None:
+    """Return if a study of this name does not exist yet, or was begun with the same job.
+
+    Raises:
+        BadInput: It was begun with another job; the message names the keys that differ.
+    """
+    if not folder.exists():
+        return
+    before, now = folder.read_job(), describe_job(job)
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if differing:
+        raise BadInput(
+            f"study {job.name!r} exists and was begun with another {' and '.join(differing)}; "
+            "give this one another name, or start over with --fresh"
+        )

@@ -1,0 +1,123 @@
+"""One trial without Spark: in this process for a debugger, or in a child to learn what a trial costs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinderbox.api.plan import Plan
+from tinderbox.config import AnyParameter, ChoiceParameter, SweepJob
+from tinderbox.data import pack, unpack
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.process import Child, Nursery, set_threads
+from tinderbox.sweep.child import Over, Reporting, Work, run, stand_by
+from tinderbox.sweep.events import Parameters
+from tinderbox.sweep.messages import Decision, Lease
+from tinderbox.sweep.seeds import derive
+from tinderbox.sweep.space import from_unit, is_active
+from tinderbox.sweep.trial import Channel, Trial
+
+
+def choose_parameters(job: SweepJob, given: Mapping[str, Any]) -> Parameters:
+    """Return the parameters for a single trial: those given, and the defaults of the others.
+
+    Raises:
+        BadInput: A name is unknown, a value is out of bounds, or a parameter has neither value nor default.
+    """
+    unknown = [name for name in given if name not in job.parameters]
+    if unknown:
+        raise BadInput(f"there is no parameter {unknown[0]!r}; the job has {', '.join(job.parameters)}")
+    chosen: Parameters = {}
+    for name, parameter in job.parameters.items():
+        if is_active(parameter, chosen):
+            value = given.get(name, parameter.default)
+            if value is None:
+                raise BadInput(f"{name} has no default; give --params {name}=VALUE")
+            _check_value(name, value, parameter)
+            chosen[name] = value
+    return chosen
+
+
+def _check_value(name: str, value: Any, parameter: AnyParameter) -> None:
+    if isinstance(parameter, ChoiceParameter):
+        if value not in parameter.choices:
+            raise BadInput(f"{name} must be one of {parameter.choices}, got {value!r}")
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadInput(f"{name} must be a number, got {value!r}")
+    elif not parameter.low <= value <= parameter.high:
+        raise BadInput(f"{name} must lie between {parameter.low} and {parameter.high}, got {value}")
+
+
+def lease_of(job: SweepJob, parameters: Parameters) -> Lease:
+    """Return the lease of a trial that stands alone."""
+    return Lease(trial=0, attempt=1, parameters=parameters, seed=derive(job.seed, 0, "train"), epochs=job.epochs)
+
+
+def run_here(plan: Plan, parameters: Parameters, channel: Channel) -> Over:
+    """Run one trial in this process."""
+    set_threads(plan.job.cores)
+    trial = Trial(lease_of(plan.job, parameters), plan.data, plan.job.metric.name, channel)
+    return run(plan.function, trial)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a trial costs in seconds: until its first epoch begins, and for each epoch; measured with `parameters`."""
+
+    start: float
+    epoch: float
+    parameters: Parameters
+
+    def of_trial(self, epochs: int) -> float:
+        """Return the seconds of a trial of so many epochs."""
+        return self.start + epochs * self.epoch
+
+    def of_study(self, trials: int, epochs: int, slots: int) -> float:
+        """Return the seconds that so many trials take on so many slots."""
+        return trials * self.of_trial(epochs) / min(slots, trials)
+
+
+def measure_cost(plan: Plan, timeout: float) -> Cost | None:
+    """Run the first two epochs of one trial in a child process; None when they take longer than `timeout` seconds.
+
+    Raises:
+        TinderboxError: The function fails.
+    """
+    middle = from_unit(plan.job.parameters, [0.5] * len(plan.job.parameters))
+    set_threads(plan.job.cores)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Work(plan.objective, plan.job.metric.name, Path(scratch, "code"), Path(scratch, "data"), repeat=False)
+        unpack(lambda: pack(plan.data), work.data)
+        plan.objective.unpack(work.code)
+        child = Nursery(stand_by, (work,), plan.job.preload).start()
+        try:
+            times = _time_reports(child, lease_of(plan.job, middle), timeout)
+        finally:
+            child.end()
+    if times is None:
+        return None
+    epoch = times[-1] - times[-2]
+    return Cost(start=max(times[1] - times[0] - epoch, 0.0), epoch=epoch, parameters=middle)
+
+
+def _time_reports(child: Child, lease: Lease, timeout: float) -> list[float] | None:
+    """Return when the trial began and when its first reports came, two at most."""
+    times = [time.monotonic()]
+    child.send(lease)
+    while len(times) < 3:
+        message = child.receive(max(times[0] + timeout - time.monotonic(), 0.0))
+        match message:
+            case None:
+                return None
+            case Over(failure=failure) if message.outcome == "failed":
+                raise TinderboxError(f"the function failed with {lease.parameters}: {failure.cause}\n{failure.details}")
+            case Over():
+                break
+            case Reporting():
+                times.append(time.monotonic())
+                child.send(Decision())
+    return times

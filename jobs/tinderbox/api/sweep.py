@@ -1,0 +1,135 @@
+"""`tinderbox.sweep`: a sweep from a notebook or a program, and what the command line makes of a job file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinderbox.api.driver import Watcher, run_sweep
+from tinderbox.api.ending import export_best, measure_gain, write_report
+from tinderbox.api.plan import Plan, check_continues, make_plan
+from tinderbox.api.result import SweepResult, open_study
+from tinderbox.config import SweepJob, check_sweep
+from tinderbox.data import digest, from_arrays
+from tinderbox.errors import NoTrialSucceeded
+from tinderbox.storage import StudyFolder
+from tinderbox.sweep.status import Status
+from tinderbox.sweep.study import Study
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pyspark.sql import SparkSession
+
+    from tinderbox.sweep.trial import Trial
+
+
+class Silent:
+    """Shows nothing while a study runs."""
+
+    def show(self, status: Status, study: Study) -> None:
+        """Do nothing."""
+
+
+def sweep(
+    train: Callable[[Trial], None],
+    space: Mapping[str, Any],
+    *,
+    metric: str,
+    direction: str,
+    epochs: int,
+    name: str = "notebook",
+    data: Mapping[str, np.ndarray] | Mapping[str, Any] | str = "digits",
+    search: str = "tpe",
+    trials: int | None = None,
+    spark: SparkSession | None = None,
+    **options: Any,
+) -> SweepResult:
+    """Run a sweep and return the study.
+
+    `train` is called with a Trial; `space` maps names to Float, Int or Choice; `data` is the name of a built-in
+    source, a mapping as under `data` in a job file, or a mapping of arrays named `x_train`, `y_train` and so on (or
+    `x` and `y`, which are split). `options` are further keys of a job file. Without `spark`, the sweep runs on this
+    machine.
+
+    Raises:
+        BadInput: Something about the job cannot be run; nothing was started.
+        NoTrialSucceeded: Every trial has ended and none has a value.
+    """
+    arrays = from_arrays(data) if isinstance(data, Mapping) and "source" not in data else None
+    tree = {
+        "kind": "sweep",
+        "name": name,
+        "objective": f"notebook:{train.__name__}",
+        "metric": {"name": metric, "direction": direction},
+        "parameters": dict(space),
+        "search": search,
+        "budget": {"trials": trials} if trials else {},
+        "epochs": epochs,
+        "data": {"source": "memory", "digest": digest(arrays)} if arrays else _source(data),
+        **options,
+    }
+    job = check_sweep(tree, "tinderbox.sweep")
+    return run(make_plan(job, Path.cwd(), train, arrays), spark=spark)
+
+
+def _source(data: Any) -> Any:
+    return {"source": data} if isinstance(data, str) else data
+
+
+def run(
+    plan: Plan,
+    spark: SparkSession | None = None,
+    master: str | None = None,
+    watcher: Watcher | None = None,
+    fresh: bool = False,
+) -> SweepResult:
+    """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
+
+    Raises:
+        BadInput: A study of this name was begun with another job.
+        NoTrialSucceeded: Every trial has ended and none has a value.
+    """
+    job = plan.job
+    folder = StudyFolder(job.storage, job.name)
+    if fresh and folder.exists():
+        folder.set_aside()
+    check_continues(folder, job)
+    test = None
+    try:
+        with session_for(job, spark, master) as session:
+            run_sweep(plan, folder, session, watcher or Silent())
+        test = plan.data.test
+    finally:
+        # A study that was stopped on the way is as usable as a whole one, but for its test score.
+        result = open_study(job.name, job.storage)
+        export_best(result.record, folder)
+        measure_gain(result.record, folder, test)
+        write_report(result.record, job, folder)
+    if result.record.best is None:
+        raise NoTrialSucceeded(explain_nothing(result.record))
+    return result
+
+
+@contextmanager
+def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -> Iterator[SparkSession]:
+    """Lend a caller's session, or open one for the job and stop it when the block ends."""
+    if spark is not None:
+        yield spark
+        return
+    from tinderbox.spark.session import open_session
+
+    session = open_session(job.name, master or f"local[{job.slots * job.cores}]", job.cores)
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def explain_nothing(record: Study) -> str:
+    """Return why a study has no best trial."""
+    counts = ", ".join(f"{count} {state}" for state, count in record.counts.items() if count)
+    first = next((trial for trial in record.ended if trial.cause), None)
+    cause = f"; trial {first.number} {first.state} because {first.cause}" if first else ""
+    return f"no trial has a value ({counts or 'none was run'}){cause}"

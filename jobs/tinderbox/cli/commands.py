@@ -1,0 +1,198 @@
+"""The commands, and their exit codes: 0 done, 2 bad input, 4 no trial succeeded, 130 and 143 stopped by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tinderbox.api.ending import draw_pictures, write_report
+from tinderbox.api.plan import Plan, make_plan
+from tinderbox.api.result import open_study
+from tinderbox.api.single import choose_parameters, measure_cost, run_here
+from tinderbox.api.sweep import run
+from tinderbox.checkpoint import Save
+from tinderbox.cli.screen import Bar, Lines, clock, number
+from tinderbox.cli.tables import print_result
+from tinderbox.config import SweepJob, read_sweep
+from tinderbox.config.reading import split_setting
+from tinderbox.errors import TinderboxError
+from tinderbox.storage import find_studies
+from tinderbox.sweep.messages import Decision
+from tinderbox.sweep.study import State
+
+MEASURE_SECONDS = 120.0
+
+job_file = click.argument("file", type=click.Path(path_type=Path))
+changes = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
+storage = click.option("--storage", default="studies", show_default=True, help="Folder or URL that holds studies.")
+
+
+class Commands(click.Group):
+    """Turns our errors into one sentence and an exit code, and signals into theirs."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command."""
+        signal.signal(signal.SIGTERM, _interrupt)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        try:
+            return super().invoke(context)
+        except TinderboxError as error:
+            Console(stderr=True).print(f"[bold red]tinderbox:[/] {escape(str(error))}", soft_wrap=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt as stop:
+            Console(stderr=True).print("stopped; run the same command again to continue")
+            sys.exit(143 if stop.args == (signal.SIGTERM,) else 130)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Let SIGTERM end a study as Ctrl-C does: record closed, slots gone, report written."""
+    raise KeyboardInterrupt(signal.SIGTERM)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="tinderbox")
+def main() -> None:
+    """Deep-learning work on Spark: one function, one YAML file, on a laptop or a cluster."""
+
+
+@main.command()
+@job_file
+@changes
+@click.option("--master", help="Spark master URL; without it, slots run on this machine.")
+@click.option("--fresh", is_flag=True, help="Set an earlier study of this name aside and begin anew.")
+def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool) -> None:
+    """Run the sweep in FILE, or continue it."""
+    console = Console()
+    job = read_sweep(file, changes)
+    plan = make_plan(job, file.parent)
+    with Bar(console) if console.is_terminal else Lines(console) as screen:
+        result = run(plan, master=master, watcher=screen, fresh=fresh)
+    print_result(console, result)
+
+
+@main.command()
+@job_file
+@changes
+@click.option("--measure/--no-measure", default=True, help="Run two epochs of one trial to learn what a trial costs.")
+def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
+    """Check FILE: import its function, read its data, count its trials and epochs, estimate its cost."""
+    console = Console()
+    plan = make_plan(read_sweep(file, changes), file.parent)
+    job, data, trials = plan.job, plan.data, plan.proposer.limit
+    console.print(f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")
+    console.print(
+        f"data: {len(data.train):,} examples to train on, {len(data.validation):,} to validate, "
+        f"{len(data.test) if data.test else 0:,} to test"
+    )
+    if trials is None:
+        console.print(f"trials: as many as fit in {clock(job.budget.time or 0)}, {job.epochs} epochs each")
+    else:
+        console.print(
+            f"trials: {trials}, {trials * job.epochs:,} epochs in all, on {job.slots} slots of {job.cores} cores"
+        )
+    if measure:
+        console.print(describe_cost(plan))
+
+
+def describe_cost(plan: Plan) -> str:
+    """Return what a study will cost, from two epochs of one trial."""
+    job, trials = plan.job, plan.proposer.limit
+    cost = measure_cost(plan, MEASURE_SECONDS)
+    if cost is None:
+        return f"cost: two epochs take longer than {MEASURE_SECONDS:.0f} s, so no more was measured"
+    told = ", ".join(f"{name}={number(value)}" for name, value in cost.parameters.items())
+    each = f"a trial takes {cost.of_trial(job.epochs):.1f} s ({cost.start:.1f} s to start, {cost.epoch:.2f} s an epoch, at {told})"
+    if trials is None:
+        return f"cost: {each}"
+    return (
+        f"cost: {each}; the study about {clock(cost.of_study(trials, job.epochs, job.slots))} on {job.slots} such slots"
+    )
+
+
+@main.command(name="try")
+@job_file
+@changes
+@click.option(
+    "--params", multiple=True, metavar="NAME=VALUE", help="A parameter; others take their default. Repeatable."
+)
+def try_(file: Path, changes: tuple[str, ...], params: tuple[str, ...]) -> None:
+    """Run one trial of FILE in this process, debugger and all; nothing is recorded."""
+    console = Console()
+    plan = make_plan(read_sweep(file, changes), file.parent)
+    parameters = choose_parameters(plan.job, dict(split_setting(text) for text in params))
+    console.print(f"trial with {', '.join(f'{name}={number(value)}' for name, value in parameters.items())}")
+    over = run_here(plan, parameters, Terminal(console))
+    if over.outcome == "failed":
+        raise TinderboxError(f"the function failed: {over.failure.cause}\n{over.failure.details}")
+
+
+class Terminal:
+    """Prints a trial's reports, and keeps nothing."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
+        """Print a report."""
+        self._console.print(f"epoch {epoch}: {', '.join(f'{name} {number(value)}' for name, value in metrics.items())}")
+        return Decision()
+
+    def save(self, epoch: int, save: Save) -> None:
+        """Do nothing: no state is wanted."""
+
+
+@main.command()
+@click.argument("study")
+@storage
+@click.option("--png", is_flag=True, help="Write the plots as PNG files too.")
+def report(study: str, storage: str, png: bool) -> None:
+    """Write the report of STUDY anew, and export it for optuna-dashboard."""
+    console = Console()
+    result = open_study(study, storage)
+    write_report(result.record, result.job, result.folder)
+    for picture in draw_pictures(result.record, result.job, result.folder) if png else []:
+        console.print(picture, soft_wrap=True, highlight=False)
+    print_result(console, result)
+
+
+@main.command()
+@storage
+def studies(storage: str) -> None:
+    """List the studies."""
+    console = Console()
+    table = Table("study", "trials", "complete", "best", "began")
+    for name in find_studies(storage):
+        record = open_study(name, storage).record
+        began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""
+        table.add_row(
+            name, str(len(record.trials)), str(record.counts[State.COMPLETE]), number(record.best_value), began
+        )
+    console.print(table)
+
+
+@main.command()
+@click.argument("study")
+@click.option("--trial", required=True, type=int, help="The trial's number.")
+@click.option("--attempt", type=int, help="Which attempt; the newest one without it.")
+@storage
+def logs(study: str, trial: int, attempt: int | None, storage: str) -> None:
+    """Print what a trial of STUDY printed, and how it failed if it did."""
+    click.echo(open_study(study, storage).log(trial, attempt), nl=False)
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["sweep"]))
+def schema(kind: str) -> None:
+    """Print the JSON schema of a job file."""
+    click.echo(json.dumps(SweepJob.model_json_schema(), indent=2))

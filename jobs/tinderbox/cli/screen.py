@@ -1,0 +1,139 @@
+"""What a running study looks like: a live bar on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from tinderbox.sweep.status import Status
+from tinderbox.sweep.study import Study, Trial
+
+SUMMARY_SECONDS = 60.0
+
+
+class Screen(Protocol):
+    """Shows a study while it runs."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Show no more."""
+
+    def show(self, status: Status, study: Study) -> None:
+        """Show where the study stands."""
+
+
+class Bar:
+    """One line that is drawn again and again: trials done, running, best so far, time left."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.fields[done]}"),
+            TextColumn("[cyan]{task.fields[running]}"),
+            TextColumn("[green]{task.fields[best]}"),
+            TextColumn("[dim]{task.fields[left]}"),
+        )
+        self._progress = Progress(*columns, console=console, transient=False)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._task = self._progress.add_task("starting Spark", total=None, done="", running="", best="", left="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, status: Status, study: Study) -> None:
+        """Draw the line anew."""
+        if self._task is not None:
+            self._progress.update(
+                self._task,
+                description="sweep",
+                completed=status.ended,
+                total=status.total,
+                done=f"{status.ended}/{status.total or '?'} trials",
+                running=running(status),
+                best=best(status),
+                left=left(status),
+            )
+
+
+class Lines:
+    """A line for each trial that ends, and a summary once a minute: for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown = 0
+        self._summary = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, status: Status, study: Study) -> None:
+        """Print what is new."""
+        for trial in study.ended[self._shown :]:
+            self._shown += 1
+            self._console.print(
+                f"[{self._shown}/{status.total or '?'}] {ending(trial, study.metric)}", markup=False, soft_wrap=True
+            )
+        if time.monotonic() - self._summary >= SUMMARY_SECONDS:
+            self._summary = time.monotonic()
+            parts = (f"{status.ended}/{status.total or '?'} trials", running(status), best(status), left(status))
+            self._console.print(", ".join(part for part in parts if part), markup=False, soft_wrap=True)
+
+
+def ending(trial: Trial, metric: str) -> str:
+    """Return how a trial ended, in one line."""
+    value = trial.value(metric)
+    shown = ", ".join(f"{name}={number(v)}" for name, v in trial.parameters.items())
+    told = f" {metric}={number(value)}" if value is not None else ""
+    cause = f": {trial.cause}" if trial.cause else ""
+    return f"trial {trial.number} {trial.state}{told} in {trial.seconds:.1f} s ({shown}){cause}"
+
+
+def running(status: Status) -> str:
+    """Return how many trials run."""
+    return f"{status.trials['running']} running"
+
+
+def best(status: Status) -> str:
+    """Return the best value so far."""
+    return (
+        ""
+        if status.best_value is None
+        else f"best {status.metric} {number(status.best_value)} (trial {status.best_trial})"
+    )
+
+
+def left(status: Status) -> str:
+    """Return the time that is left."""
+    return "" if status.seconds_left is None or status.over else f"{clock(status.seconds_left)} left"
+
+
+def number(value: object) -> str:
+    """Return a value with four significant digits where it is a real number."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time as h:mm:ss, or m:ss below an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,54 @@
+"""What a study that has ended looks like on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from tinderbox.api.result import SweepResult
+from tinderbox.cli.screen import number
+from tinderbox.models.gain import Gain
+
+SHOWN_TRIALS = 8
+
+
+def print_result(console: Console, result: SweepResult) -> None:
+    """Print the best trials, the gain, and where everything is."""
+    console.print(best_trials(result))
+    if result.gain is not None:
+        console.print(describe_gain(result.gain))
+    for what, path in result.files().items():
+        console.print(f"[bold]{what:<10}[/] {path}", soft_wrap=True, highlight=False)
+
+
+def best_trials(result: SweepResult) -> Table:
+    """Return a table of the best trials, the baseline marked."""
+    record, metric = result.record, result.job.metric.name
+    table = Table(title=f"best of {len(record.trials)} trials of study {result.job.name}", title_justify="left")
+    for column in ("rank", "trial", metric, *result.job.parameters, "seconds"):
+        table.add_column(column, justify="right")
+    for rank, trial in enumerate(record.ranked()[:SHOWN_TRIALS], start=1):
+        values = [number(trial.parameters.get(name, "-")) for name in result.job.parameters]
+        mark = " (default)" if trial.baseline else ""
+        table.add_row(
+            str(rank),
+            f"{trial.number}{mark}",
+            number(trial.value(metric)),
+            *values,
+            f"{trial.seconds:.1f}",
+            style="bold green" if rank == 1 else "",
+        )
+    return table
+
+
+def describe_gain(gain: Gain) -> str:
+    """Return what tuning gained, as a sentence with its interval."""
+    percent = 100.0 if gain.measure == "accuracy" else 1.0
+    unit = " points" if gain.measure == "accuracy" else ""
+    value = (lambda x: f"{100 * x:.2f} %") if gain.measure == "accuracy" else (lambda x: f"{x:.4g}")
+    return (
+        f"test {gain.measure}: {value(gain.best)} against {value(gain.baseline)} with the default parameters, "
+        f"a difference of {percent * gain.difference:+.3g}{unit} "
+        f"(95 % interval {percent * gain.low:+.3g} to {percent * gain.high:+.3g}, {gain.examples} examples, scored once; "
+        "chosen on validation data)"
+    )

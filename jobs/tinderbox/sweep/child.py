@@ -1,0 +1,139 @@
+"""The child process of a slot: loads the function while it stands by, then runs trials as it is told.
+
+It talks to its slot over a local pipe in frozen records, and to nobody else.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinderbox import checkpoint
+from tinderbox.checkpoint import Save
+from tinderbox.data.dataset import Dataset
+from tinderbox.data.packing import open_packed
+from tinderbox.failure import NO_FAILURE, Failure, describe
+from tinderbox.sweep.messages import Decision, Lease
+from tinderbox.sweep.objective import Objective
+from tinderbox.sweep.trial import Trial, TrialStopped
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a child needs before it can run a trial; `code` and `data` are folders that its slot has filled."""
+
+    objective: Objective
+    metric: str
+    code: Path
+    data: Path
+    repeat: bool
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """The function reported an epoch and waits for a decision."""
+
+    epoch: int
+    metrics: dict[str, float]
+    last: bool
+    can_save: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The state of the newest report lies in a file, which the receiver removes."""
+
+    epoch: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Over:
+    """The function has ended; `failure` says how where it did not return."""
+
+    outcome: Literal["complete", "failed", "stopped"]
+    failure: Failure = NO_FAILURE
+
+
+class Pipe:
+    """A trial's channel to its slot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
+        """Send a report and wait for the decision."""
+        self._connection.send(Reporting(epoch, metrics, last, can_save))
+        decision: Decision = self._connection.recv()
+        return decision
+
+    def save(self, epoch: int, save: Save) -> None:
+        """Write the state to a file and wait until it is safe in storage."""
+        path = Path(tempfile.mkdtemp(prefix="tinderbox-")) / "checkpoint"
+        checkpoint.write(save, path)
+        self._connection.send(Saved(epoch, path))
+        self._connection.recv()
+
+
+def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
+    """Load function and data, then run the trials that arrive, one, or until there are no more."""
+    (work,) = arguments
+    prepared = _prepare(work)
+    while (lease := _next(connection)) is not None:
+        if isinstance(prepared, Failure):
+            connection.send(Over("failed", prepared))
+        else:
+            function, data = prepared
+            connection.send(run(function, Trial(lease, data, work.metric, Pipe(connection))))
+        if not work.repeat:
+            return
+
+
+def _prepare(work: Work) -> tuple[Callable[[Trial], Any], Dataset] | Failure:
+    try:
+        return work.objective.load(work.code), open_packed(work.data)
+    except Exception as error:
+        return describe(error)
+
+
+def _next(connection: Connection) -> Lease | None:
+    try:
+        lease: Lease | None = connection.recv()
+    except EOFError:
+        return None
+    return lease
+
+
+def run(function: Callable[[Trial], Any], trial: Trial) -> Over:
+    """Run the function on its trial, with every common random generator seeded by the trial's seed."""
+    seed_generators(trial.seed)
+    try:
+        function(trial)
+        trial.close()
+    except TrialStopped:
+        return Over("stopped")
+    except BaseException as error:
+        return Over("failed", describe(error, skip=__file__))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return Over("complete")
+
+
+def seed_generators(seed: int) -> None:
+    """Seed Python, NumPy and, where it is loaded, Keras with TensorFlow; forget what an earlier trial built."""
+    random.seed(seed)
+    np.random.seed(seed)
+    if "keras" in sys.modules:
+        import keras
+
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)

@@ -1,0 +1,73 @@
+"""A slot's side of the HTTP door: messages out, answers in, repeated until they arrive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import urllib3
+
+from tinderbox import checkpoint
+from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
+from tinderbox.sweep.messages import (
+    ANSWER,
+    ASK,
+    DECISION,
+    FINISH,
+    HEARTBEAT,
+    REPORT,
+    Answer,
+    Ask,
+    Decision,
+    Finish,
+    Heartbeat,
+    Report,
+)
+
+_REPEATED = urllib3.Retry(total=8, backoff_factor=0.2, backoff_max=5.0, allowed_methods=None, status_forcelist=[503])
+"""Every message may be sent again, so a lost connection or a busy driver is waited for: about 25 s in all."""
+
+_LONGEST_WAIT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+class Client:
+    """Speaks to one coordinator; safe to use from several threads."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._pool = urllib3.PoolManager(maxsize=4, retries=_REPEATED, timeout=_LONGEST_WAIT)
+
+    def lease(self, ask: Ask) -> Answer:
+        """Ask for work; waits a while where there is none yet."""
+        return ANSWER.validate_json(self._send("POST", "/lease", ASK.dump_json(ask)))
+
+    def report(self, trial: int, report: Report) -> Decision:
+        """Deliver a report and return what the trial does next."""
+        return DECISION.validate_json(self._send("POST", f"/trials/{trial}/report", REPORT.dump_json(report)))
+
+    def finish(self, trial: int, finish: Finish) -> Answer:
+        """Say how an attempt ended and return the next lease."""
+        return ANSWER.validate_json(self._send("POST", f"/trials/{trial}/finish", FINISH.dump_json(finish)))
+
+    def heartbeat(self, beat: Heartbeat) -> Decision:
+        """Say that the slot is alive, and learn whether its trial should go on."""
+        return DECISION.validate_json(self._send("POST", "/heartbeat", HEARTBEAT.dump_json(beat)))
+
+    def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
+        """Bring a checkpoint to storage; it is streamed, and refused unless it arrives whole."""
+        sha256, size = checkpoint.digest(path)
+        where = f"/trials/{trial}/checkpoint?attempt={attempt}&epoch={epoch}&slot={slot}&sha256={sha256}"
+        with path.open("rb") as file:
+            self._send("PUT", where, file, {"Content-Length": str(size)})
+
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None = None) -> bytes:
+        reply = self._pool.request(method, self._url + path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not
+        if reply.status == 200:
+            return reply.data
+        reason = (
+            json.loads(reply.data)["error"]
+            if reply.headers.get("Content-Type", "").startswith("application/json")
+            else f"HTTP {reply.status}"
+        )
+        raise {400: BadInput, 409: StaleAttempt}.get(reply.status, TinderboxError)(reason)

@@ -1,0 +1,91 @@
+"""The study's record on its way to storage: events go down in groups, and nobody is answered before they are safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from tinderbox.errors import TinderboxError
+from tinderbox.sweep.events import Event, decode, encode
+from tinderbox.sweep.study import Study
+
+
+class Log(Protocol):
+    """An append-only log in storage, one segment for each driver generation."""
+
+    def read(self) -> Iterable[bytes]:
+        """Return the segments in order, each as the bytes that are in it."""
+
+    def append(self, lines: bytes) -> None:
+        """Add lines to this generation's segment and return when they are safe.
+
+        Raises:
+            Superseded: A later generation has begun its segment.
+            OSError: Storage does not take them.
+        """
+
+
+def replay(segments: Iterable[bytes]) -> Iterator[Event]:
+    """Return the events of a record; a last line that was torn by a crash was never acknowledged and is dropped.
+
+    Raises:
+        TinderboxError: A line inside a segment is not an event.
+    """
+    for number, segment in enumerate(segments, start=1):
+        *lines, _ = segment.split(b"\n")
+        for place, line in enumerate(lines, start=1):
+            try:
+                yield decode(line)
+            except ValueError as error:
+                raise TinderboxError(
+                    f"the record is damaged: line {place} of segment {number} is no event; restore it from a backup"
+                ) from error
+
+
+def rebuild(segments: Iterable[bytes], metric: str, direction: str) -> Study:
+    """Return the study that a record adds up to."""
+    study = Study(metric, direction)
+    for event in replay(segments):
+        study.apply(event)
+    return study
+
+
+class Journal:
+    """Collects events and writes them in groups: one sync to storage serves all who wait for it.
+
+    `added` counts the events taken so far.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._pending: list[bytes] = []
+        self.added = self._safe = 0
+        self._writing: asyncio.Task[None] | None = None
+
+    def add(self, event: Event) -> None:
+        """Take an event; it is safe once a `flush` begun afterwards has returned."""
+        self._pending.append(encode(event))
+        self.added += 1
+
+    async def flush(self) -> None:
+        """Return when every event added so far is safe in storage.
+
+        Raises:
+            Superseded: A later driver writes this study's record.
+            OSError: Storage does not take them.
+        """
+        wanted = self.added
+        while self._safe < wanted:
+            if self._writing is None:
+                self._writing = asyncio.create_task(self._write())
+            # A client that hangs up must not cancel the write that others wait for.
+            await asyncio.shield(self._writing)
+
+    async def _write(self) -> None:
+        group, self._pending = self._pending, []
+        try:
+            await asyncio.to_thread(self._log.append, b"".join(group))
+        finally:
+            self._writing = None
+        self._safe += len(group)

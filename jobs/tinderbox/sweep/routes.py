@@ -1,0 +1,169 @@
+"""The HTTP routes of a study: token first, then size, then the message, then the coordinator."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hmac
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from tinderbox.errors import BadInput, StaleAttempt
+from tinderbox.sweep.coordinator import Coordinator
+from tinderbox.sweep.events import CheckpointSaved
+from tinderbox.sweep.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT
+from tinderbox.sweep.status import Status
+
+LARGEST_MESSAGE = 1 << 20
+LONGEST_POLL_SECONDS = 10.0
+
+M = TypeVar("M")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Files(Protocol):
+    """Where checkpoints and logs of trials are kept."""
+
+    async def keep_checkpoint(
+        self, trial: int, attempt: int, epoch: int, blocks: AsyncIterator[bytes], sha256: str
+    ) -> tuple[str, int]:
+        """Store a checkpoint whole or not at all; return its path and its size in bytes.
+
+        Raises:
+            BadInput: What arrived has another digest.
+        """
+
+    async def keep_log(self, trial: int, attempt: int, text: str) -> None:
+        """Store what an attempt has printed so far."""
+
+
+class Host(Protocol):
+    """What the routes need of the server they are part of; `changed` is set, and replaced, with the next event."""
+
+    coordinator: Coordinator
+    changed: asyncio.Event
+
+    def now(self) -> float:
+        """Return the time in Unix seconds."""
+
+    async def settle(self) -> None:
+        """Return when all events are safe, and wake who waits for a change."""
+
+    def status(self) -> Status:
+        """Return where the study stands."""
+
+
+class Routes:
+    """The handlers, and the application that holds them."""
+
+    def __init__(self, host: Host, files: Files, token: str) -> None:
+        self._host, self._files = host, files
+        self._expected = f"Bearer {token}".encode()
+
+    def application(self) -> web.Application:
+        """Return the application with all routes."""
+        application = web.Application(middlewares=[self._guard], client_max_size=LARGEST_MESSAGE)
+        application.add_routes(
+            [
+                web.post("/lease", self.lease),
+                web.post("/heartbeat", self.heartbeat),
+                web.post("/trials/{trial:\\d+}/report", self.report),
+                web.put("/trials/{trial:\\d+}/checkpoint", self.checkpoint),
+                web.post("/trials/{trial:\\d+}/finish", self.finish),
+                web.get("/status", self.status),
+            ]
+        )
+        return application
+
+    async def lease(self, request: web.Request) -> web.Response:
+        """Lease a trial, waiting a while for one."""
+        ask = await _read(request, ASK)
+        deadline = self._host.now() + LONGEST_POLL_SECONDS
+        while True:
+            changed = self._host.changed
+            answer = self._host.coordinator.lease(ask, self._host.now())
+            patience = deadline - self._host.now()
+            if answer.lease or answer.done or patience <= 0:
+                return await self._reply(ANSWER, answer)
+            await self._host.settle()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), patience)
+
+    async def report(self, request: web.Request) -> web.Response:
+        """Take a report and reply with the decision."""
+        report = await _read(request, REPORT)
+        return await self._reply(DECISION, self._host.coordinator.report(_trial(request), report, self._host.now()))
+
+    async def finish(self, request: web.Request) -> web.Response:
+        """End an attempt and reply with the slot's next lease."""
+        finish = await _read(request, FINISH)
+        answer = self._host.coordinator.finish(_trial(request), finish, self._host.now())
+        if finish.log:
+            await self._files.keep_log(_trial(request), finish.attempt, finish.log)
+        return await self._reply(ANSWER, answer)
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        """Keep a slot alive and keep what its trial printed."""
+        beat = await _read(request, HEARTBEAT)
+        decision = self._host.coordinator.heartbeat(beat, self._host.now())
+        if beat.trial is not None and beat.log:
+            await self._files.keep_log(beat.trial, beat.attempt, beat.log)
+        return await self._reply(DECISION, decision)
+
+    async def checkpoint(self, request: web.Request) -> web.Response:
+        """Store the state of a trial's newest report."""
+        trial, query = _trial(request), request.query
+        attempt, epoch, sha256 = int(query["attempt"]), int(query["epoch"]), query["sha256"]
+        self._host.coordinator.check(trial, attempt, query["slot"])
+        path, size = await self._files.keep_checkpoint(trial, attempt, epoch, request.content.iter_any(), sha256)
+        event = CheckpointSaved(
+            time=self._host.now(), trial=trial, attempt=attempt, epoch=epoch, path=path, sha256=sha256, size=size
+        )
+        self._host.coordinator.saved(event, query["slot"])
+        await self._host.settle()
+        return web.json_response({})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Reply with the study at a glance."""
+        return web.json_response(finite(dataclasses.asdict(self._host.status())))
+
+    async def _reply(self, adapter: TypeAdapter[M], message: M) -> web.Response:
+        await self._host.settle()
+        return web.Response(body=adapter.dump_json(message), content_type="application/json")
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse strangers before a body is read, and turn refusals into their status."""
+        token = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(token, self._expected):
+            return _refuse(401, "the token is missing or wrong")
+        try:
+            return await handler(request)
+        except StaleAttempt as error:
+            return _refuse(409, str(error))
+        except (BadInput, ValidationError, KeyError, ValueError) as error:
+            return _refuse(400, str(error))
+
+
+async def _read(request: web.Request, adapter: TypeAdapter[M]) -> M:
+    return adapter.validate_json(await request.read())
+
+
+def _trial(request: web.Request) -> int:
+    return int(request.match_info["trial"])
+
+
+def _refuse(status: int, reason: str) -> web.Response:
+    return web.json_response({"error": reason}, status=status)
+
+
+def finite(tree: Any) -> Any:
+    """Return a tree of plain values with null in place of NaN and infinity, which JSON does not have."""
+    if isinstance(tree, dict):
+        return {key: finite(value) for key, value in tree.items()}
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

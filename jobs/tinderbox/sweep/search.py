@@ -1,0 +1,116 @@
+"""What to try next: every method is a function of the trial's number and of the trials that have ended.
+
+Nothing else is remembered between two calls, so a study resumed from its record proposes what an undisturbed one
+would have proposed after the same events.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from tinderbox.config import AnyParameter, SweepJob
+from tinderbox.errors import BadInput
+from tinderbox.sweep.events import Parameters
+from tinderbox.sweep.seeds import derive
+from tinderbox.sweep.space import defaults, from_unit, grid
+from tinderbox.sweep.study import Trial
+
+
+class Method(Protocol):
+    """One way to search a space."""
+
+    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+        """Return the parameters of trial `number`, given the ended trials in order and those still open."""
+
+
+class Grid:
+    """All points of the grid; fewer than all are a random choice among them, so that no corner is left out."""
+
+    def __init__(self, space: Mapping[str, AnyParameter], seed: int, limit: int | None) -> None:
+        points = grid(space)
+        if limit is not None and limit < len(points):
+            order = np.random.default_rng(derive(seed, 0, "order")).permutation(len(points))
+            points = [points[index] for index in order[:limit]]
+        self._points = points
+
+    def start_with(self, baseline: Parameters | None) -> int:
+        """Put the baseline first, moved there if it is a point of the grid, and return the number of trials."""
+        if baseline is not None:
+            self._points = [baseline, *(point for point in self._points if point != baseline)]
+        return len(self._points)
+
+    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+        """Return the point with this number."""
+        return self._points[number]
+
+
+class Random:
+    """Independent uniform draws, seeded by the trial's number."""
+
+    def __init__(self, space: Mapping[str, AnyParameter], seed: int) -> None:
+        self._space, self._seed = space, seed
+
+    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+        """Return the draw with this number."""
+        rng = np.random.default_rng(derive(self._seed, number, "search"))
+        return from_unit(self._space, rng.random(len(self._space)).tolist())
+
+
+class QuasiRandom:
+    """A scrambled Sobol sequence (Owen 1998, by SciPy): evenly spread however early it is stopped."""
+
+    def __init__(self, space: Mapping[str, AnyParameter], seed: int) -> None:
+        self._space, self._seed = space, derive(seed, 0, "search")
+
+    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+        """Return the point of the sequence with this number."""
+        from scipy.stats.qmc import Sobol
+
+        sequence = Sobol(len(self._space), scramble=True, rng=self._seed)
+        if number:  # SciPy 1.17 raises OverflowError for a step of 0
+            sequence.fast_forward(number)
+        return from_unit(self._space, sequence.random(1)[0].tolist())
+
+
+class Proposer:
+    """The parameters of trial after trial: the baseline first, where the job names one, then the method's choice.
+
+    `limit` is the number of trials after which there are no more, None where only time ends the study.
+    """
+
+    def __init__(self, job: SweepJob) -> None:
+        self._baseline = defaults(job.parameters)
+        self._method = _method(job)
+        self.limit = job.budget.trials
+        if isinstance(self._method, Grid):
+            self.limit = self._method.start_with(self._baseline)
+        elif self.limit is not None and self._baseline is not None:
+            self.limit += 1
+
+    def is_baseline(self, number: int) -> bool:
+        """Whether the trial with this number runs the default parameters."""
+        return number == 0 and self._baseline is not None
+
+    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+        """Return the parameters of trial `number`."""
+        if number == 0 and self._baseline is not None:
+            return self._baseline
+        return self._method.propose(number, ended, open_trials)
+
+
+def _method(job: SweepJob) -> Method:
+    if job.search.method == "grid":
+        return Grid(job.parameters, job.seed, job.budget.trials)
+    if job.search.method == "random":
+        return Random(job.parameters, job.seed)
+    if job.search.method == "qmc":
+        return QuasiRandom(job.parameters, job.seed)
+    if job.search.method == "gp" and importlib.util.find_spec("torch") is None:
+        raise BadInput("search gp needs PyTorch, which is not installed; run pip install 'tinderbox[gp]' or search tpe")
+    from tinderbox.sweep.projection import Sampled
+
+    return Sampled(job)

@@ -1,0 +1,138 @@
+"""The driver's thread that runs a study: answers slots, proposes trials ahead of need, and keeps time.
+
+Everything that touches the coordinator happens in this thread's event loop, one thing at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from tinderbox.sweep.coordinator import Coordinator
+from tinderbox.sweep.journal import Journal
+from tinderbox.sweep.routes import Files, Routes
+from tinderbox.sweep.search import Proposer
+from tinderbox.sweep.status import Status, take_status
+
+TICK_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+class Server:
+    """Answers the slots of one study; `failure` says what ended it, if anything did."""
+
+    def __init__(
+        self, coordinator: Coordinator, journal: Journal, proposer: Proposer, files: Files, token: str
+    ) -> None:
+        self.coordinator = coordinator
+        self.failure: Exception | None = None
+        self._journal, self._proposer = journal, proposer
+        self._runner = web.AppRunner(Routes(self, files, token).application(), access_log=None)
+        self._loop = asyncio.new_event_loop()
+        self.changed, self._announced = asyncio.Event(), 0
+        self._ended = threading.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._thread = threading.Thread(target=self._loop.run_forever, name="coordinator", daemon=True)
+
+    # From other threads
+
+    def start(self, host: str, port: int = 0) -> int:
+        """Begin to answer and return the port."""
+        self._thread.start()
+        return self._await(self._open(host, port))
+
+    def wait(self, timeout: float) -> bool:
+        """Return whether the study has ended, or the server has failed, waiting up to `timeout` seconds."""
+        return self._ended.wait(timeout)
+
+    def call(self, action: Callable[[Coordinator], T]) -> T:
+        """Let an action see or change the coordinator between two messages; its events are safe when it returns."""
+
+        async def act() -> T:
+            result = action(self.coordinator)
+            await self.settle()
+            return result
+
+        return self._await(act())
+
+    def stop(self) -> None:
+        """Answer no more and end the thread."""
+        if self._thread.is_alive():
+            self._await(self._close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    # In the loop, for the routes
+
+    def now(self) -> float:
+        """Return the time in Unix seconds."""
+        return time.time()
+
+    def status(self) -> Status:
+        """Return where the study stands."""
+        rules, slots = self.coordinator.rules, len(self.coordinator.slots)
+        return take_status(self.coordinator.study, rules.limit, rules.seconds, slots, self.now())
+
+    async def settle(self) -> None:
+        """Return when all events are safe; wake who waits for a change, if there are any."""
+        self.coordinator.tick(self.now())
+        if self._journal.added != self._announced:
+            self._announced = self._journal.added
+            self.changed.set()
+            self.changed = asyncio.Event()
+        await self._journal.flush()
+        if self.coordinator.study.finished is not None:
+            self._ended.set()
+
+    # In the loop, by itself
+
+    async def _open(self, host: str, port: int) -> int:
+        await self.settle()
+        self._tasks = [asyncio.create_task(self._guarded(work)) for work in (self._keep_time, self._keep_proposing)]
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._runner.cleanup()
+
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a task that never returns; what it raises ends the study."""
+        try:
+            await work()
+        except Exception as error:
+            self.failure = error
+            self._ended.set()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await self.settle()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _keep_proposing(self) -> None:
+        """Choose parameters ahead of need and off the event loop, so that no slot waits for a sampler."""
+        while True:
+            changed, number = self.changed, self.coordinator.wanted()
+            if number is None:
+                await changed.wait()
+                continue
+            study = self.coordinator.study
+            ended, open_trials = list(study.ended), list(study.open.values())
+            parameters = await asyncio.to_thread(self._proposer.propose, number, ended, open_trials)
+            baseline = self._proposer.is_baseline(number)
+            self.coordinator.propose(parameters, len(ended), baseline, self.now())
+            await self.settle()

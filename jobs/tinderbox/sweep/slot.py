@@ -1,0 +1,180 @@
+"""The executor's side of a sweep: leases trials, runs each in a child process, and relays what it reports."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tinderbox.errors import StaleAttempt
+from tinderbox.failure import Failure, describe_exit
+from tinderbox.process import Child, Nursery
+from tinderbox.sweep.child import Over, Reporting, Saved, Work, stand_by
+from tinderbox.sweep.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
+
+_POLL_SECONDS = 0.5
+
+
+class Door(Protocol):
+    """The coordinator, as a slot reaches it; every call may raise StaleAttempt."""
+
+    def lease(self, ask: Ask) -> Answer:
+        """Ask for work."""
+
+    def report(self, trial: int, report: Report) -> Decision:
+        """Deliver a report."""
+
+    def finish(self, trial: int, finish: Finish) -> Answer:
+        """End an attempt and ask for work."""
+
+    def heartbeat(self, beat: Heartbeat) -> Decision:
+        """Say that the slot is alive."""
+
+    def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
+        """Bring a checkpoint to storage."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a slot runs its trials."""
+
+    name: str
+    node: str
+    preload: tuple[str, ...]
+    heartbeat_seconds: float = 5.0
+
+
+class Slot:
+    """One trial at a time, with the next child standing by, until the coordinator says that the study is over."""
+
+    def __init__(self, settings: Settings, work: Work, door: Door) -> None:
+        self._settings, self._repeat, self._door = settings, work.repeat, door
+        self._nursery = Nursery(stand_by, (work,), settings.preload)
+        self._requests = 0
+        self._standby: Child | None = None
+        self._retired: Child | None = None
+        self._running: tuple[Lease, Child] | None = None
+        self._verdict: Literal["stop", "stale"] | None = None
+        self._over = threading.Event()
+
+    def run(self) -> int:
+        """Run trials until there are no more and return how many attempts were run."""
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        attempts = 0
+        try:
+            self._standby = self._nursery.start()
+            answer = self._door.lease(self._ask())
+            while not answer.done:
+                attempts += answer.lease is not None
+                answer = self._run(answer.lease) if answer.lease else self._door.lease(self._ask())
+        finally:
+            self._over.set()
+            for child in (self._standby, self._retired):
+                if child is not None:
+                    child.end()
+        return attempts
+
+    def _ask(self) -> Ask:
+        self._requests += 1
+        return Ask(slot=self._settings.name, node=self._settings.node, request=self._requests)
+
+    def _run(self, lease: Lease) -> Answer:
+        """Run one attempt and return what to do next."""
+        child = self._standby or self._nursery.start()
+        self._verdict, self._running = None, (lease, child)
+        child.send(lease)
+        self._standby = self._prepare()
+        try:
+            over = self._relay(lease, child)
+            answer = self._door.finish(lease.trial, self._finish(lease, child, over))
+        except BaseException as error:
+            child.end()
+            if not isinstance(error, StaleAttempt):
+                raise
+            return self._door.lease(self._ask())
+        finally:
+            self._running = None
+        self._put_back(child, over)
+        return answer
+
+    def _prepare(self) -> Child | None:
+        """Clear the last child away and let the next one import what it needs, while this one trains."""
+        if self._retired is not None:
+            self._retired.end()
+            self._retired = None
+        return None if self._repeat else self._nursery.start()
+
+    def _put_back(self, child: Child, over: Over) -> None:
+        """Keep a child that runs trial after trial; let any other one go, without waiting for its end."""
+        if self._repeat and over.outcome != "failed":
+            child.output.clear()
+            self._standby = child
+        else:
+            self._retired = child
+
+    def _relay(self, lease: Lease, child: Child) -> Over:
+        """Pass messages between child and coordinator until the function has ended."""
+        while True:
+            try:
+                message = child.receive(_POLL_SECONDS)
+            except EOFError:
+                return Over("failed", describe_exit(child.end()))
+            if self._verdict == "stale":
+                raise StaleAttempt(f"attempt {lease.attempt} of trial {lease.trial} was given up")
+            if self._verdict == "stop":
+                child.end()
+                return Over("stopped", Failure("the study's time is used up"))
+            match message:
+                case Over():
+                    return message
+                case Reporting():
+                    child.send(self._door.report(lease.trial, self._report(lease, message)))
+                case Saved():
+                    self._upload(lease, message)
+                    child.send(None)
+
+    def _report(self, lease: Lease, message: Reporting) -> Report:
+        return Report(
+            slot=self._settings.name,
+            attempt=lease.attempt,
+            epoch=message.epoch,
+            metrics=message.metrics,
+            last=message.last,
+            can_save=message.can_save,
+        )
+
+    def _upload(self, lease: Lease, message: Saved) -> None:
+        self._door.upload(lease.trial, lease.attempt, message.epoch, self._settings.name, message.path)
+        shutil.rmtree(message.path.parent)
+
+    def _finish(self, lease: Lease, child: Child, over: Over) -> Finish:
+        return Finish(
+            ask=self._ask(),
+            attempt=lease.attempt,
+            outcome=over.outcome,
+            cause=over.failure.cause,
+            details=over.failure.details,
+            log=child.output.text(),
+        )
+
+    def _beat(self) -> None:
+        """Keep the lease alive; end the running trial where the coordinator says so or is gone."""
+        sent = ""
+        while not self._over.wait(self._settings.heartbeat_seconds):
+            running = self._running
+            lease, log = (running[0], running[1].output.text()) if running else (None, "")
+            try:
+                decision = self._door.heartbeat(self._heartbeat(lease, log if log != sent else None))
+                verdict: Literal["stop", "stale"] | None = "stop" if decision.action == "stop" else None
+            except Exception:
+                verdict = "stale"
+            if running is not None and running == self._running:
+                self._verdict = verdict
+            sent = log
+
+    def _heartbeat(self, lease: Lease | None, log: str | None) -> Heartbeat:
+        if lease is None:
+            return Heartbeat(slot=self._settings.name)
+        return Heartbeat(slot=self._settings.name, trial=lease.trial, attempt=lease.attempt, log=log)

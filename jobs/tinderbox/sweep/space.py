@@ -1,0 +1,99 @@
+"""The space of a sweep: from points of the unit cube or of a grid to parameters, conditions respected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, Number, Value
+from tinderbox.errors import BadInput
+from tinderbox.sweep.events import Parameters
+
+LARGEST_GRID = 1_000_000
+
+
+def is_active(parameter: AnyParameter, chosen: Parameters) -> bool:
+    """Whether a parameter exists, given the ones written above it."""
+    return all(
+        name in chosen and chosen[name] in (wanted if isinstance(wanted, list) else [wanted])
+        for name, wanted in parameter.when.items()
+    )
+
+
+def from_unit(space: Mapping[str, AnyParameter], unit: Sequence[float]) -> Parameters:
+    """Return the parameters at a point of the unit cube, one coordinate in [0, 1) for each parameter."""
+    chosen: Parameters = {}
+    for (name, parameter), position in zip(space.items(), unit, strict=True):
+        if is_active(parameter, chosen):
+            chosen[name] = _value_at(parameter, position)
+    return chosen
+
+
+def _value_at(parameter: AnyParameter, position: float) -> Value:
+    if isinstance(parameter, ChoiceParameter):
+        return parameter.choices[int(position * len(parameter.choices))]
+    # A whole number owns the unit interval around it, so that both ends are as likely as the rest.
+    margin = 0.5 if isinstance(parameter, IntParameter) else 0.0
+    low, high = parameter.low - margin, parameter.high + margin
+    if parameter.log:
+        value = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
+    else:
+        value = low + position * (high - low)
+    value = min(max(value, parameter.low), parameter.high)
+    return round(value) if isinstance(parameter, IntParameter) else value
+
+
+def grid(space: Mapping[str, AnyParameter]) -> list[Parameters]:
+    """Return all points of the grid, the last parameter changing fastest.
+
+    Raises:
+        BadInput: The grid has more than a million points.
+    """
+    points: list[Parameters] = []
+    for point in _walk(list(space.items()), {}):
+        points.append(point)
+        if len(points) > LARGEST_GRID:
+            raise BadInput(
+                f"the grid has more than {LARGEST_GRID:,} points; take fewer, or search random or tpe instead"
+            )
+    return points
+
+
+def _walk(remaining: list[tuple[str, AnyParameter]], chosen: Parameters) -> Iterator[Parameters]:
+    if not remaining:
+        yield chosen
+        return
+    (name, parameter), *rest = remaining
+    if not is_active(parameter, chosen):
+        yield from _walk(rest, chosen)
+        return
+    for value in grid_values(parameter):
+        yield from _walk(rest, {**chosen, name: value})
+
+
+def grid_values(parameter: AnyParameter) -> list[Value]:
+    """Return the points of one parameter in a grid; a count is spread evenly, over orders of magnitude with `log`."""
+    if isinstance(parameter, ChoiceParameter):
+        return list(parameter.choices)
+    return list(_spread(parameter, parameter.grid)) if isinstance(parameter.grid, int) else list(parameter.grid or [])
+
+
+def _spread(parameter: Number, count: int) -> list[float]:
+    spread = np.geomspace if parameter.log else np.linspace
+    points = [float(point) for point in spread(parameter.low, parameter.high, count)]
+    # Floating point must not push the ends out of the range that the user gave.
+    points[0], points[-1] = parameter.low, parameter.high
+    return sorted({round(point) for point in points}) if isinstance(parameter, IntParameter) else points
+
+
+def defaults(space: Mapping[str, AnyParameter]) -> Parameters | None:
+    """Return the baseline's parameters, None where a parameter has no default."""
+    chosen: Parameters = {}
+    for name, parameter in space.items():
+        if is_active(parameter, chosen):
+            if parameter.default is None:
+                return None
+            chosen[name] = parameter.default
+    return chosen

@@ -1,0 +1,89 @@
+"""What the user's function sees of its trial."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tinderbox.checkpoint import Save
+from tinderbox.data.dataset import Dataset
+from tinderbox.errors import BadInput
+from tinderbox.sweep.messages import Decision, Lease
+
+
+class TrialStopped(BaseException):
+    """Ends the user's function after its last wanted report; no Exception, or an `except Exception` would stop it."""
+
+
+class Channel(Protocol):
+    """Where a trial's reports go: to the slot in a study, to the terminal in `tinderbox try`."""
+
+    def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
+        """Deliver a report and return what the trial does next."""
+
+    def save(self, epoch: int, save: Save) -> None:
+        """Bring the state that belongs to the newest report to safety."""
+
+
+class Trial:
+    """One trial, as the user's function gets it.
+
+    `params` holds one value for each active parameter, `data` the training and validation examples (memory-mapped,
+    read-only), `seed` a number that is this trial's own, and `epochs` how many epochs a whole trial has.
+    """
+
+    def __init__(self, lease: Lease, data: Dataset, metric: str, channel: Channel) -> None:
+        self.number, self.params, self.seed, self.epochs = lease.trial, lease.parameters, lease.seed, lease.epochs
+        self.data = data
+        self._metric, self._channel = metric, channel
+        self._newest: tuple[int, dict[str, float], Save | None] | None = None
+        self._done = False
+
+    def report(self, epoch: int, checkpoint: Save | None = None, **metrics: float) -> None:
+        """Report the metrics of one epoch, counted from 1, with the state that produced them.
+
+        `checkpoint` writes that state into the open binary file it is given; it is called only when the state is
+        wanted, before this call returns. The function may be ended here, when its trial need not go on.
+
+        Raises:
+            BadInput: The epoch does not follow the last one, a metric is no number, or the study's metric is missing.
+        """
+        numbers = self._check(epoch, metrics)
+        self._newest = (epoch, numbers, checkpoint)
+        self._deliver(last=epoch >= self.epochs)
+
+    def close(self) -> None:
+        """Say that the function has returned; its newest report is its last.
+
+        Raises:
+            BadInput: There was no report at all.
+        """
+        if self._newest is None:
+            raise BadInput(f"the function returned without a report; call trial.report(epoch, {self._metric}=...)")
+        if not self._done:
+            self._deliver(last=True)
+
+    def _deliver(self, last: bool) -> None:
+        if self._newest is None:
+            return
+        epoch, metrics, checkpoint = self._newest
+        self._done = last
+        decision = self._channel.report(epoch, metrics, last, checkpoint is not None)
+        if decision.save and checkpoint is not None:
+            self._channel.save(epoch, checkpoint)
+        if decision.action == "stop":
+            raise TrialStopped
+
+    def _check(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
+        newest = self._newest[0] if self._newest else 0
+        if not isinstance(epoch, int) or epoch <= newest:
+            raise BadInput(f"report takes whole epochs that go up, from 1; after {newest} it got {epoch!r}")
+        if self._metric not in metrics:
+            raise BadInput(f"report needs {self._metric}, the study's metric; it got {', '.join(metrics) or 'none'}")
+        return {name: _number(name, value) for name, value in metrics.items()}
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"report takes numbers, and {name} is {value!r}") from error
