@@ -1,0 +1,122 @@
+"""A study as Optuna knows it: for Optuna's plots, and as a journal that optuna-dashboard opens.
+
+A diverged trial is shown PRUNED and without a value, as a stopped one is: the dashboard then draws its curve of
+intermediate values up to the epoch that diverged, which it does not do for FAIL, and FAIL keeps meaning that the
+user's function raised. A stopped trial keeps its last value, as Optuna's own pruned trials do.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinderbox.config import SweepJob
+from tinderbox.errors import BadInput
+from tinderbox.sweep.projection import distribution
+from tinderbox.sweep.study import State, Study, Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+_SHOWN = {
+    State.WAITING: "WAITING",
+    State.RUNNING: "RUNNING",
+    State.COMPLETE: "COMPLETE",
+    State.FAILED: "FAIL",
+    State.DIVERGED: "PRUNED",
+    State.STOPPED: "PRUNED",
+}
+
+
+def to_optuna(study: Study, job: SweepJob) -> optuna.Study:
+    """Return the study as an Optuna study in memory, its trials under their own numbers."""
+    from optuna.storages import InMemoryStorage
+
+    return _fill(InMemoryStorage(), study, job)
+
+
+def export_journal(study: Study, job: SweepJob, path: Path) -> None:
+    """Write an Optuna journal that optuna-dashboard opens, in place of the file that is there.
+
+    Raises:
+        BadInput: The file cannot be written.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            written = Path(folder, path.name)
+            _fill(JournalStorage(JournalFileBackend(str(written))), study, job)
+            # Whoever reads the journal sees the old one or the new one, never a half.
+            written.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: the journal cannot be written: {error.strerror}; give a file in a folder that can be written to"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from announcing studies and from warning that a function is experimental."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _fill(storage: optuna.storages.BaseStorage, study: Study, job: SweepJob) -> optuna.Study:
+    import optuna
+
+    with quiet():
+        shown = optuna.create_study(storage=storage, study_name=job.name, direction=job.metric.direction)
+        shown.set_metric_names([job.metric.name])
+        for number in sorted(study.trials):
+            shown.add_trial(_show(study.trials[number], job))
+    return shown
+
+
+def _show(trial: Trial, job: SweepJob) -> optuna.trial.FrozenTrial:
+    """Return one trial; `create_trial` takes no times, so they are set afterwards."""
+    from optuna.trial import TrialState, create_trial
+
+    value = trial.value(job.metric.name)
+    finite = value is not None and math.isfinite(value)
+    state = TrialState[_SHOWN[trial.state]]
+    if state is TrialState.COMPLETE and not finite:
+        state = TrialState.PRUNED  # Optuna refuses a complete trial without a value
+    shown = create_trial(
+        state=state,
+        value=value if finite and trial.state in (State.COMPLETE, State.STOPPED) else None,
+        params=dict(trial.parameters),
+        distributions={name: distribution(job.parameters[name]) for name in trial.parameters},
+        user_attrs=_attributes(trial),
+        intermediate_values=dict(trial.curve(job.metric.name)),
+    )
+    if trial.attempts:
+        shown.datetime_start = datetime.fromtimestamp(trial.attempts[0].started)
+    if trial.state.ended and trial.attempts[-1].ended is not None:
+        shown.datetime_complete = datetime.fromtimestamp(trial.attempts[-1].ended)
+    return shown
+
+
+def _attributes(trial: Trial) -> dict[str, Any]:
+    return {
+        "seed": trial.seed,
+        "attempts": trial.attempt,
+        "node": trial.attempts[-1].node if trial.attempts else "",
+        "cause": trial.cause,
+        "baseline": trial.baseline,
+    }
