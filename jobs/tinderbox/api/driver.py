@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tinderbox.spark.slots import SlotJobs
 
 LOOK_SECONDS = 0.2
-SLOT_GRACE_SECONDS = 10.0
+SLOT_GRACE_SECONDS = 5.0
 
 
 class Watcher(Protocol):
@@ -100,14 +100,12 @@ def opened_slots(plan: Plan, spark: SparkSession, server: Server, token: str) ->
         server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
 
     slots = SlotJobs(context, told, pack(plan.data), job.slots, leave)
-    grace = 0.0
     try:
         slots.start()
         yield slots
-        grace = SLOT_GRACE_SECONDS
     finally:
         server.call(lambda coordinator: coordinator.close(time.time()))
-        slots.stop(grace)
+        slots.stop(SLOT_GRACE_SECONDS)
 
 
 def address_of(spark: SparkContext) -> str:

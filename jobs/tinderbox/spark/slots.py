@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,16 +68,20 @@ class SlotJobs:
             thread.start()
 
     def stop(self, grace: float) -> None:
-        """Let slots that were told that the study is over return; cancel the others after `grace` seconds."""
+        """Wait for slots, which the coordinator has told to end, and cancel what still runs after `grace` seconds."""
         self._stopping.set()
+        self._join(grace)
+        late = [number for number, thread in enumerate(self._threads) if thread.is_alive()]
+        for number in late:
+            self._spark.cancelJobGroup(self._group(number))
+        self._join(grace)
+        if not late:  # a cancelled task may still hold it
+            self._data.destroy()
+
+    def _join(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(grace)
-        for number, thread in enumerate(self._threads):
-            if thread.is_alive():
-                self._spark.cancelJobGroup(self._group(number))
-        for thread in self._threads:
-            thread.join(10)
-        self._data.destroy()
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _group(self, number: int) -> str:
         return f"tinderbox-{self._plan.study}-slot-{number}"

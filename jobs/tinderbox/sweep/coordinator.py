@@ -90,6 +90,11 @@ class Coordinator:
 
     # Slots
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether running trials are to end: the time is used up, or the driver stops."""
+        return self._closing or self._closed
+
     def lease(self, ask: Ask, now: float) -> Answer:
         """Return the slot's next lease, or why there is none; a repeated request gets the same answer."""
         slot = self._meet(ask, now)

@@ -21,6 +21,7 @@ from tinderbox.sweep.status import Status
 
 LARGEST_MESSAGE = 1 << 20
 LONGEST_POLL_SECONDS = 10.0
+HEARTBEAT_SECONDS = 5.0
 
 M = TypeVar("M")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,10 +44,14 @@ class Files(Protocol):
 
 
 class Host(Protocol):
-    """What the routes need of the server they are part of; `changed` is set, and replaced, with the next event."""
+    """What the routes need of the server they are part of; `changed` is set, and replaced, with the next event.
+
+    `ending` is set once running trials are to end.
+    """
 
     coordinator: Coordinator
     changed: asyncio.Event
+    ending: asyncio.Event
 
     def now(self) -> float:
         """Return the time in Unix seconds."""
@@ -113,6 +118,11 @@ class Routes:
         decision = self._host.coordinator.heartbeat(beat, self._host.now())
         if beat.trial is not None and beat.log:
             await self._files.keep_log(beat.trial, beat.attempt, beat.log)
+        if decision.action == "go_on":
+            # Held back, so that a slot learns at once when its trial is to end.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._host.ending.wait(), HEARTBEAT_SECONDS)
+                decision = self._host.coordinator.heartbeat(beat, self._host.now())
         return await self._reply(DECISION, decision)
 
     async def checkpoint(self, request: web.Request) -> web.Response:

@@ -33,9 +33,10 @@ class Server:
         self.coordinator = coordinator
         self.failure: Exception | None = None
         self._journal, self._proposer = journal, proposer
-        self._runner = web.AppRunner(Routes(self, files, token).application(), access_log=None)
+        self._runner = web.AppRunner(Routes(self, files, token).application(), access_log=None, shutdown_timeout=1.0)
         self._loop = asyncio.new_event_loop()
         self.changed, self._announced = asyncio.Event(), 0
+        self.ending = asyncio.Event()
         self._ended = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="coordinator", daemon=True)
@@ -90,6 +91,8 @@ class Server:
             self._announced = self._journal.added
             self.changed.set()
             self.changed = asyncio.Event()
+        if self.coordinator.is_ending:
+            self.ending.set()
         await self._journal.flush()
         if self.coordinator.study.finished is not None:
             self._ended.set()

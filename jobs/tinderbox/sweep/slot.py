@@ -15,6 +15,8 @@ from tinderbox.sweep.child import Over, Reporting, Saved, Work, stand_by
 from tinderbox.sweep.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
 
 _POLL_SECONDS = 0.5
+_PAUSE_SECONDS = 0.5
+"""Between two heartbeats; the coordinator holds each one back for some seconds."""
 
 
 class Door(Protocol):
@@ -43,7 +45,6 @@ class Settings:
     name: str
     node: str
     preload: tuple[str, ...]
-    heartbeat_seconds: float = 5.0
 
 
 class Slot:
@@ -162,7 +163,7 @@ class Slot:
     def _beat(self) -> None:
         """Keep the lease alive; end the running trial where the coordinator says so or is gone."""
         sent = ""
-        while not self._over.wait(self._settings.heartbeat_seconds):
+        while not self._over.wait(_PAUSE_SECONDS):
             running = self._running
             lease, log = (running[0], running[1].output.text()) if running else (None, "")
             try:
