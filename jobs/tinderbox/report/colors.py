@@ -5,6 +5,7 @@ from __future__ import annotations
 ACCENT = "#3f86d0"
 BEST = "#e0752d"
 INK = "#8a8f98"
+GRID = "#e3e3df"
 
 OUTCOMES = {
     "complete": ACCENT,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.report import sensitivity, timeline
-from tinderbox.report.colors import ACCENT, BEST, SCALE
+from tinderbox.report.colors import ACCENT, BEST, GRID, SCALE
 from tinderbox.report.export import quiet, to_optuna
 from tinderbox.sweep.study import Study
 
@@ -84,7 +84,7 @@ def save_pictures(study: Study, job: SweepJob, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            matplotlib.rc_context({"axes.grid": True, "axes.axisbelow": True, "grid.color": "#e3e3df"}),
+            matplotlib.rc_context({"axes.grid": True, "axes.axisbelow": True, "grid.color": GRID}),
             _borrowed_pyplot(),
         ):
             pictures = _pictures(study, job)
@@ -113,6 +113,8 @@ def _pictures(study: Study, job: SweepJob) -> dict[str, Figure]:
         if not isinstance(axes, str):
             pictures[kind] = axes.figure
             _restyle(axes.figure, job.metric.direction == "maximize")
+            if kind == "history":
+                axes.grid(color=GRID)
     return pictures
 
 
@@ -120,6 +122,7 @@ def _restyle(figure: Figure, maximize: bool) -> None:
     """Take away the gray ground that Optuna's style brings along, and colors that vanish on white."""
     from matplotlib.colors import LinearSegmentedColormap
 
+    figure.set_size_inches(9, 5)
     for axes in figure.axes:
         axes.set_facecolor("white")
         axes.grid(False)

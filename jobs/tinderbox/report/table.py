@@ -58,7 +58,7 @@ def rows(study: Study, job: SweepJob) -> list[list[Cell]]:
 
 
 def _row(trial: Trial, rank: int | None, job: SweepJob) -> list[Cell]:
-    seconds = trial.seconds if trial.attempts else None
+    seconds = trial.seconds or None  # of attempts that have ended
     state = f"{trial.state} (default)" if trial.baseline else str(trial.state)
     return [
         _count(rank),

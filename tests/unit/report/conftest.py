@@ -68,7 +68,7 @@ class Scene:
         """Add a trial that waits for a slot and return its number."""
         number = len(self.study.trials)
         event = TrialProposed(
-            time=min(self.clocks.values()),
+            time=max(self.study.newest, min(self.clocks.values())),
             trial=number,
             parameters=parameters,
             seed=1000 + number,
