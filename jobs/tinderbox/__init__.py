@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tinderbox.config import FloatParameter as Float
     from tinderbox.config import IntParameter as Int
     from tinderbox.errors import TinderboxError
-    from tinderbox.sweep.keras import keras_callback
-    from tinderbox.sweep.trial import Trial
+    from tinderbox.sweeping.keras import keras_callback
+    from tinderbox.sweeping.trial import Trial
 
 __all__ = [
     "Choice",
@@ -33,8 +33,8 @@ _HOMES = {
     "Int": "tinderbox.config:IntParameter",
     "SweepResult": "tinderbox.api.result:SweepResult",
     "TinderboxError": "tinderbox.errors:TinderboxError",
-    "Trial": "tinderbox.sweep.trial:Trial",
-    "keras_callback": "tinderbox.sweep.keras:keras_callback",
+    "Trial": "tinderbox.sweeping.trial:Trial",
+    "keras_callback": "tinderbox.sweeping.keras:keras_callback",
     "open_study": "tinderbox.api.result:open_study",
     "sweep": "tinderbox.api.sweep:sweep",
 }

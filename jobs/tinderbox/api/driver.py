@@ -12,11 +12,11 @@ from tinderbox.api.plan import Plan, describe_job
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.sweep.coordinator import Coordinator, Rules
-from tinderbox.sweep.journal import Journal, rebuild
-from tinderbox.sweep.server import Server
-from tinderbox.sweep.status import Status
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.coordinator import Coordinator, Rules
+from tinderbox.sweeping.journal import Journal, rebuild
+from tinderbox.sweeping.server import Server
+from tinderbox.sweeping.status import Status
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     from pyspark import SparkContext

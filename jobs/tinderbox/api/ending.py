@@ -15,7 +15,7 @@ from tinderbox.models.files import is_keras
 from tinderbox.models.gain import Gain, compare
 from tinderbox.report import export_journal, render, save_pictures
 from tinderbox.storage import StudyFolder
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.study import Study
 
 KERAS_MODEL, OTHER_MODEL, PARAMETERS, GAIN = "best/model.keras", "best/model", "best/parameters.yaml", "best/gain.json"
 REPORT, JOURNAL = "report.html", "optuna.log"

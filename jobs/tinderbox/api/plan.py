@@ -13,8 +13,8 @@ from tinderbox.data import Dataset, digest, load
 from tinderbox.errors import BadInput
 from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
-from tinderbox.sweep.objective import Objective, by_name, by_value, find_function
-from tinderbox.sweep.search import Proposer
+from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
+from tinderbox.sweeping.search import Proposer
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.errors import BadInput
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder, log_name
-from tinderbox.sweep.events import Parameters
-from tinderbox.sweep.journal import rebuild
-from tinderbox.sweep.study import Study, Trial
+from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.journal import rebuild
+from tinderbox.sweeping.study import Study, Trial
 
 if TYPE_CHECKING:
     import pandas as pd

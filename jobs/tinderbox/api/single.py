@@ -14,12 +14,12 @@ from tinderbox.config import AnyParameter, ChoiceParameter, SweepJob
 from tinderbox.data import pack, unpack
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.process import Child, Nursery, set_threads
-from tinderbox.sweep.child import Over, Reporting, Work, run, stand_by
-from tinderbox.sweep.events import Parameters
-from tinderbox.sweep.messages import Decision, Lease
-from tinderbox.sweep.seeds import derive
-from tinderbox.sweep.space import from_unit, is_active
-from tinderbox.sweep.trial import Channel, Trial
+from tinderbox.sweeping.child import Over, Reporting, Work, run, stand_by
+from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.messages import Decision, Lease
+from tinderbox.sweeping.seeds import derive
+from tinderbox.sweeping.space import from_unit, is_active
+from tinderbox.sweeping.trial import Channel, Trial
 
 
 def choose_parameters(job: SweepJob, given: Mapping[str, Any]) -> Parameters:

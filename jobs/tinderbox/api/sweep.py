@@ -15,14 +15,14 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import NoTrialSucceeded
 from tinderbox.storage import StudyFolder
-from tinderbox.sweep.status import Status
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.status import Status
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import numpy as np
     from pyspark.sql import SparkSession
 
-    from tinderbox.sweep.trial import Trial
+    from tinderbox.sweeping.trial import Trial
 
 
 class Silent:

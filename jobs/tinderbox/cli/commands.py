@@ -28,8 +28,8 @@ from tinderbox.config import SweepJob, read_sweep
 from tinderbox.config.reading import split_setting
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import find_studies
-from tinderbox.sweep.messages import Decision
-from tinderbox.sweep.study import State
+from tinderbox.sweeping.messages import Decision
+from tinderbox.sweeping.study import State
 
 MEASURE_SECONDS = 120.0
 
@@ -112,7 +112,10 @@ def describe_cost(plan: Plan) -> str:
     if cost is None:
         return f"cost: two epochs take longer than {MEASURE_SECONDS:.0f} s, so no more was measured"
     told = ", ".join(f"{name}={number(value)}" for name, value in cost.parameters.items())
-    each = f"a trial takes {cost.of_trial(job.epochs):.1f} s ({cost.start:.1f} s to start, {cost.epoch:.2f} s an epoch, at {told})"
+    each = (
+        f"a trial takes {cost.of_trial(job.epochs):.1f} s "
+        f"({cost.start:.1f} s to start, {cost.epoch:.2f} s an epoch, measured at {told})"
+    )
     if trials is None:
         return f"cost: {each}"
     return (

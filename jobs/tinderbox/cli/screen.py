@@ -9,8 +9,8 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from tinderbox.sweep.status import Status
-from tinderbox.sweep.study import Study, Trial
+from tinderbox.sweeping.status import Status
+from tinderbox.sweeping.study import Study, Trial
 
 SUMMARY_SECONDS = 60.0
 

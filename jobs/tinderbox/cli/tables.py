@@ -43,12 +43,10 @@ def best_trials(result: SweepResult) -> Table:
 
 def describe_gain(gain: Gain) -> str:
     """Return what tuning gained, as a sentence with its interval."""
-    percent = 100.0 if gain.measure == "accuracy" else 1.0
-    unit = " points" if gain.measure == "accuracy" else ""
-    value = (lambda x: f"{100 * x:.2f} %") if gain.measure == "accuracy" else (lambda x: f"{x:.4g}")
+    scale, unit = (100.0, " %") if gain.measure == "accuracy" else (1.0, "")
+    best, baseline, difference = scale * gain.best, scale * gain.baseline, scale * gain.difference
     return (
-        f"test {gain.measure}: {value(gain.best)} against {value(gain.baseline)} with the default parameters, "
-        f"a difference of {percent * gain.difference:+.3g}{unit} "
-        f"(95 % interval {percent * gain.low:+.3g} to {percent * gain.high:+.3g}, {gain.examples} examples, scored once; "
-        "chosen on validation data)"
+        f"test {gain.measure} {best:.4g}{unit}, {baseline:.4g}{unit} with the default parameters: "
+        f"a gain of {difference:+.3g} (95 % interval {scale * gain.low:+.3g} to {scale * gain.high:+.3g}); "
+        f"chosen on validation data, scored once on {gain.examples} test examples"
     )

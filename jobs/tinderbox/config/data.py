@@ -57,7 +57,7 @@ class Npz(Closed):
 
 
 class Table(Closed):
-    """A CSV or Parquet file: `target` is the column to predict, `features` the columns to use, all others by default."""
+    """A CSV or Parquet file: `target` is the column to predict, `features` those to use, by default all others."""
 
     source: Literal["csv", "parquet"]
     path: str

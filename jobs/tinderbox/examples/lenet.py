@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinderbox.errors import BadInput
 from tinderbox.models.batches import keras_batches
 from tinderbox.models.lenet import BATCH, build
-from tinderbox.sweep.trial import Trial
+from tinderbox.sweeping.trial import Trial
 
 
 def train(trial: Trial) -> None:
@@ -16,7 +16,7 @@ def train(trial: Trial) -> None:
     """
     import keras
 
-    from tinderbox.sweep.keras import keras_callback
+    from tinderbox.sweeping.keras import keras_callback
 
     data = trial.data
     if data.classes is None or data.train.x.ndim != 4:

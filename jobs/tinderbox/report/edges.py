@@ -8,8 +8,8 @@ from typing import Literal
 
 from tinderbox.config import FloatParameter, IntParameter, Number, SweepJob
 from tinderbox.report.wording import number
-from tinderbox.sweep.space import grid_values
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.space import grid_values
+from tinderbox.sweeping.study import Study
 
 _MARGIN = 0.01
 """The share of a real number's range that counts as its end."""

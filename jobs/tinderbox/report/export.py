@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
-from tinderbox.sweep.projection import distribution
-from tinderbox.sweep.study import State, Study, Trial
+from tinderbox.sweeping.projection import distribution
+from tinderbox.sweeping.study import State, Study, Trial
 
 if TYPE_CHECKING:
     import optuna

@@ -13,7 +13,7 @@ from tinderbox.report import summary, table
 from tinderbox.report.edges import edges
 from tinderbox.report.plots import figures
 from tinderbox.run import Run
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

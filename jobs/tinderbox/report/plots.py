@@ -16,7 +16,7 @@ from tinderbox.errors import BadInput
 from tinderbox.report import sensitivity, timeline
 from tinderbox.report.colors import ACCENT, BEST, GRID, SCALE
 from tinderbox.report.export import quiet, to_optuna
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import optuna

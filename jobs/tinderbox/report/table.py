@@ -8,7 +8,7 @@ from typing import Literal
 
 from tinderbox.config import Number, SweepJob
 from tinderbox.report.wording import NOTHING, number, plain
-from tinderbox.sweep.study import Study, Trial
+from tinderbox.sweeping.study import Study, Trial
 
 _FAILURES = ("failed", "diverged", "lost")
 

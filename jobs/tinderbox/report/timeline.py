@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tinderbox.report.colors import OUTCOMES
 from tinderbox.report.wording import duration, number, parameters
-from tinderbox.sweep.study import Attempt, Study, Trial
+from tinderbox.sweeping.study import Attempt, Study, Trial
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -18,10 +18,10 @@ from pyspark import Broadcast, InheritableThread, SparkContext, SparkFiles, Task
 from tinderbox.data import unpack
 from tinderbox.errors import TinderboxError
 from tinderbox.process import set_threads
-from tinderbox.sweep.child import Work
-from tinderbox.sweep.client import Client
-from tinderbox.sweep.objective import Objective
-from tinderbox.sweep.slot import Settings, Slot
+from tinderbox.sweeping.child import Work
+from tinderbox.sweeping.client import Client
+from tinderbox.sweeping.objective import Objective
+from tinderbox.sweeping.slot import Settings, Slot
 
 _LONGEST_BACKOFF = 30.0
 _MOST_FAILURES = 5

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.run import Run
-from tinderbox.sweep.events import (
+from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
     Outcome,
@@ -21,7 +21,7 @@ from tinderbox.sweep.events import (
     StudyStarted,
     TrialProposed,
 )
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.study import Study
 
 START = 1_780_000_000.0
 WIDTHS = [8, 16, 32, 64, 128]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tinderbox.config import SweepJob
 from tinderbox.report.edges import edges
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.study import Study
 
 Find = Callable[..., list[tuple[str, str]]]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tinderbox.models.gain import Gain
 from tinderbox.report.summary import compare, missing_gain, standing, states, tiles
-from tinderbox.sweep.events import StudyStarted
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.events import StudyStarted
+from tinderbox.sweeping.study import Study
 
 POINT = {"lr": 1e-3, "width": 32}
 

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from tinderbox.sweep.events import Metrics, Parameters
+from tinderbox.sweeping.events import Metrics, Parameters
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 

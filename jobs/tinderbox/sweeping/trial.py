@@ -7,7 +7,7 @@ from typing import Protocol
 from tinderbox.checkpoint import Save
 from tinderbox.data.dataset import Dataset
 from tinderbox.errors import BadInput
-from tinderbox.sweep.messages import Decision, Lease
+from tinderbox.sweeping.messages import Decision, Lease
 
 
 class TrialStopped(BaseException):

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from tinderbox.errors import TinderboxError
-from tinderbox.sweep.events import Event, decode, encode
-from tinderbox.sweep.study import Study
+from tinderbox.sweeping.events import Event, decode, encode
+from tinderbox.sweeping.study import Study
 
 
 class Log(Protocol):

@@ -21,9 +21,9 @@ from tinderbox.checkpoint import Save
 from tinderbox.data.dataset import Dataset
 from tinderbox.data.packing import open_packed
 from tinderbox.failure import NO_FAILURE, Failure, describe
-from tinderbox.sweep.messages import Decision, Lease
-from tinderbox.sweep.objective import Objective
-from tinderbox.sweep.trial import Trial, TrialStopped
+from tinderbox.sweeping.messages import Decision, Lease
+from tinderbox.sweeping.objective import Objective
+from tinderbox.sweeping.trial import Trial, TrialStopped
 
 
 @dataclass(frozen=True)

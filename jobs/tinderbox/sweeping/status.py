@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinderbox.sweep.events import Parameters
-from tinderbox.sweep.study import State, Study
+from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.study import State, Study
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tinderbox.sweep.events import (
+from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -174,7 +174,9 @@ class Study:
         keys = {
             trial.number: (sign * value, trial.number)
             for trial in self.trials.values()
-            if trial.state is State.COMPLETE and (value := trial.value(self.metric)) is not None
+            if trial.state is State.COMPLETE
+            and (value := trial.value(self.metric)) is not None
+            and math.isfinite(value)
         }
         return [self.trials[number] for number in sorted(keys, key=keys.__getitem__)]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinderbox.errors import BadInput, StaleAttempt
-from tinderbox.sweep.events import (
+from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
     CheckpointSaved,
@@ -26,9 +26,9 @@ from tinderbox.sweep.events import (
     StudyStarted,
     TrialProposed,
 )
-from tinderbox.sweep.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
-from tinderbox.sweep.seeds import derive
-from tinderbox.sweep.study import State, Study, Trial
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
+from tinderbox.sweeping.seeds import derive
+from tinderbox.sweeping.study import State, Study, Trial
 
 
 @dataclass(frozen=True)

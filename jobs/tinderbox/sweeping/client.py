@@ -9,7 +9,7 @@ import urllib3
 
 from tinderbox import checkpoint
 from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
-from tinderbox.sweep.messages import (
+from tinderbox.sweeping.messages import (
     ANSWER,
     ASK,
     DECISION,

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from tinderbox.sweep.coordinator import Coordinator
-from tinderbox.sweep.journal import Journal
-from tinderbox.sweep.routes import Files, Routes
-from tinderbox.sweep.search import Proposer
-from tinderbox.sweep.status import Status, take_status
+from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.journal import Journal
+from tinderbox.sweeping.routes import Files, Routes
+from tinderbox.sweeping.search import Proposer
+from tinderbox.sweeping.status import Status, take_status
 
 TICK_SECONDS = 1.0
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, Number, Value
 from tinderbox.errors import BadInput
-from tinderbox.sweep.events import Parameters
+from tinderbox.sweeping.events import Parameters
 
 LARGEST_GRID = 1_000_000
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
-from tinderbox.sweep.events import Parameters
-from tinderbox.sweep.seeds import derive
-from tinderbox.sweep.space import is_active
-from tinderbox.sweep.study import State, Trial
+from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.seeds import derive
+from tinderbox.sweeping.space import is_active
+from tinderbox.sweeping.study import State, Trial
 
 if TYPE_CHECKING:
     import optuna

@@ -14,10 +14,10 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from tinderbox.errors import BadInput, StaleAttempt
-from tinderbox.sweep.coordinator import Coordinator
-from tinderbox.sweep.events import CheckpointSaved
-from tinderbox.sweep.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT
-from tinderbox.sweep.status import Status
+from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.events import CheckpointSaved
+from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT
+from tinderbox.sweeping.status import Status
 
 LARGEST_MESSAGE = 1 << 20
 LONGEST_POLL_SECONDS = 10.0

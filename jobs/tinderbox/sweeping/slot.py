@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 from tinderbox.errors import StaleAttempt
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.process import Child, Nursery
-from tinderbox.sweep.child import Over, Reporting, Saved, Work, stand_by
-from tinderbox.sweep.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
+from tinderbox.sweeping.child import Over, Reporting, Saved, Work, stand_by
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
 
 _POLL_SECONDS = 0.5
 _PAUSE_SECONDS = 0.5

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     import keras
 
-    from tinderbox.sweep.trial import Trial
+    from tinderbox.sweeping.trial import Trial
 
 
 def keras_callback(trial: Trial) -> keras.callbacks.Callback:

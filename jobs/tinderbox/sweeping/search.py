@@ -14,10 +14,10 @@ import numpy as np
 
 from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
-from tinderbox.sweep.events import Parameters
-from tinderbox.sweep.seeds import derive
-from tinderbox.sweep.space import defaults, from_unit, grid
-from tinderbox.sweep.study import Trial
+from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.seeds import derive
+from tinderbox.sweeping.space import defaults, from_unit, grid
+from tinderbox.sweeping.study import Trial
 
 
 class Method(Protocol):
@@ -111,6 +111,6 @@ def _method(job: SweepJob) -> Method:
         return QuasiRandom(job.parameters, job.seed)
     if job.search.method == "gp" and importlib.util.find_spec("torch") is None:
         raise BadInput("search gp needs PyTorch, which is not installed; run pip install 'tinderbox[gp]' or search tpe")
-    from tinderbox.sweep.projection import Sampled
+    from tinderbox.sweeping.projection import Sampled
 
     return Sampled(job)
