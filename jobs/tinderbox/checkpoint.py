@@ -29,6 +29,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             yield cast("BinaryIO", file)
+            # Temporary files are the owner's alone; what is kept is for everyone who may read the folder.
+            Path(file.name).chmod(0o644)
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).replace(path)

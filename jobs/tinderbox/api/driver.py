@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def show(self, status: Status, study: Study) -> None:
         """Show where the study stands."""
 
+    def tell(self, step: str) -> None:
+        """Say what happens before the study begins or after it has ended."""
+
 
 def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Watcher) -> Study:
     """Run a sweep to its end, or continue it, and return the study.
@@ -43,6 +46,7 @@ def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Wat
     """
     folder.write_job(describe_job(plan.job), plan.run)
     token = secrets.token_urlsafe(32)
+    watcher.tell("starting slots")
     with opened_server(plan, folder, token) as server, opened_slots(plan, spark, server, token) as slots:
         while not server.wait(LOOK_SECONDS):
             watcher.show(server.call(lambda _: server.status()), server.coordinator.study)

@@ -21,6 +21,13 @@ KERAS_MODEL, OTHER_MODEL, PARAMETERS, GAIN = "best/model.keras", "best/model", "
 REPORT, JOURNAL = "report.html", "optuna.log"
 
 
+def leave_behind(study: Study, job: SweepJob, folder: StudyFolder, test: Examples | None) -> None:
+    """Keep the winner, score it once on the test examples if there are any, and write the report."""
+    export_best(study, folder)
+    measure_gain(study, folder, test)
+    write_report(study, job, folder)
+
+
 def export_best(study: Study, folder: StudyFolder) -> None:
     """Keep the best trial's parameters as YAML, and its checkpoint, if it gave one, as a model."""
     best = study.best
@@ -39,7 +46,7 @@ def measure_gain(study: Study, folder: StudyFolder, test: Examples | None) -> Ga
     if folder.has(GAIN):
         return read_gain(folder)
     kept = [trial.checkpoint for trial in (study.best, study.baseline) if trial is not None and trial.checkpoint]
-    if test is None or len(kept) < 2:
+    if test is None or len(kept) < 2 or study.best is study.baseline:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         best, baseline = (folder.fetch(checkpoint.path, Path(scratch)) for checkpoint in kept)

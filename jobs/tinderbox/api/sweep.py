@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.driver import Watcher, run_sweep
-from tinderbox.api.ending import export_best, measure_gain, write_report
+from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, make_plan
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import SweepJob, check_sweep
@@ -29,6 +29,9 @@ class Silent:
     """Shows nothing while a study runs."""
 
     def show(self, status: Status, study: Study) -> None:
+        """Do nothing."""
+
+    def tell(self, step: str) -> None:
         """Do nothing."""
 
 
@@ -96,20 +99,22 @@ def run(
     if fresh and folder.exists():
         folder.set_aside()
     check_continues(folder, job)
-    test = None
+    watcher, whole = watcher or Silent(), False
     try:
+        watcher.tell("starting Spark")
         with session_for(job, spark, master) as session:
-            run_sweep(plan, folder, session, watcher or Silent())
-        test = plan.data.test
+            run_sweep(plan, folder, session, watcher)
+        whole = True
     finally:
-        # A study that was stopped on the way is as usable as a whole one, but for its test score.
-        result = open_study(job.name, job.storage)
-        export_best(result.record, folder)
-        measure_gain(result.record, folder, test)
-        write_report(result.record, job, folder)
-    if result.record.best is None:
-        raise NoTrialSucceeded(explain_nothing(result.record))
-    return result
+        # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
+        if folder.exists():
+            record = open_study(job.name, job.storage).record
+            watcher.tell("scoring best and default on test data" if whole else "keeping what there is")
+            leave_behind(record, job, folder, plan.data.test if whole else None)
+            watcher.tell("done" if whole else "stopped")
+    if record.best is None:
+        raise NoTrialSucceeded(explain_nothing(record))
+    return SweepResult(job, record, folder)
 
 
 @contextmanager

@@ -29,6 +29,9 @@ class Screen(Protocol):
     def show(self, status: Status, study: Study) -> None:
         """Show where the study stands."""
 
+    def tell(self, step: str) -> None:
+        """Say what happens before the study begins or after it has ended."""
+
 
 class Bar:
     """One line that is drawn again and again: trials done, running, best so far, time left."""
@@ -47,7 +50,7 @@ class Bar:
 
     def __enter__(self) -> Self:
         self._progress.start()
-        self._task = self._progress.add_task("starting Spark", total=None, done="", running="", best="", left="")
+        self._task = self._progress.add_task("", total=None, done="", running="", best="", left="")
         return self
 
     def __exit__(
@@ -55,9 +58,14 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
+    def tell(self, step: str) -> None:
+        """Put what happens in front of the line."""
+        if self._task is not None:
+            self._progress.update(self._task, description=step)
+
     def show(self, status: Status, study: Study) -> None:
         """Draw the line anew."""
-        if self._task is not None:
+        if self._task is not None and status.slots:
             self._progress.update(
                 self._task,
                 description="sweep",
@@ -85,6 +93,10 @@ class Lines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+    def tell(self, step: str) -> None:
+        """Print what happens."""
+        self._console.print(step, markup=False)
 
     def show(self, status: Status, study: Study) -> None:
         """Print what is new."""
