@@ -89,15 +89,22 @@ def find_function(name: str) -> Callable[..., Any]:
 
 
 def pack_code(folder: Path) -> bytes:
-    """Return a zip of the Python files and data below a folder, the same bytes for the same files.
+    """Return a zip of the modules and small files below a folder, the same bytes for the same files.
+
+    Hidden files, caches and studies that lie in the folder are left out.
 
     Raises:
         BadInput: The folder does not exist, or its files are larger than 64 MiB together.
     """
     if not folder.is_dir():
         raise BadInput(f"code must name a folder with your modules, got {folder}, which is none")
+    studies = [path.parent for path in folder.rglob("job.yaml") if path.with_name("events").is_dir()]
     paths = [
-        path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_left_out(path.relative_to(folder))
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not _is_left_out(path.relative_to(folder))
+        and not any(path.is_relative_to(study) for study in studies)
     ]
     size = sum(path.stat().st_size for path in paths)
     if size > LARGEST_CODE:

@@ -1,0 +1,55 @@
+"""What the README shows is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinderbox.config import read_sweep
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files of the README."""
+    for name, text in re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a Python command in a folder and return what it printed."""
+    ran = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_the_job_of_the_readme_can_be_checked_and_tried(folder: Path) -> None:
+    """One's own function and job file pass `check`, and one trial of them runs."""
+    assert "trials: 13" in run(folder, "-m", "tinderbox", "check", "my_study.yaml", "--no-measure")
+    assert "epoch 3: " in run(folder, "-m", "tinderbox", "try", "my_study.yaml", "--params", "rate=0.1")
+
+
+def test_the_notebook_of_the_readme_runs(folder: Path) -> None:
+    """The notebook's lines run a sweep and print its trials."""
+    assert "val_accuracy" in run(folder, "notebook.py")
+    assert (folder / "studies" / "notebook" / "report.html").exists()
+
+
+def test_the_readme_names_every_key_of_a_job() -> None:
+    """The table of the job file leaves no key out."""
+    job = read_sweep(ROOT / "jobs" / "sweep-digits.yaml")
+    missing = [key for key in type(job).model_fields if f"`{key}`" not in README]
+    assert missing == ["kind"]
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    """A command in the README is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets
