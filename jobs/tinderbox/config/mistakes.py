@@ -11,12 +11,15 @@ from pydantic_core import ErrorDetails
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return one sentence for the first mistake, with the number of further ones."""
-    details = error.errors(include_url=False)
-    first, schema = details[0], model.model_json_schema()
-    place, node = locate(first["loc"], schema)
+    schema, found = model.model_json_schema(), dict[str, ErrorDetails]()
+    for detail in error.errors(include_url=False):
+        place, _ = locate(detail["loc"], schema)
+        # Where several types are possible, the one that fits furthest is the one that was meant.
+        found[place] = max(found.get(place, detail), detail, key=lambda one: len(one["loc"]))
+    place, first = next(iter(found.items()))
+    _, node = locate(first["loc"], schema)
     sentence = _unknown_key(first, schema) if first["type"] == "extra_forbidden" else _broken_rule(first, place, node)
-    places = {locate(detail["loc"], schema)[0] for detail in details}
-    return sentence if len(places) == 1 else f"{sentence} (and {len(places) - 1} more)"
+    return sentence if len(found) == 1 else f"{sentence} (and {len(found) - 1} more)"
 
 
 def locate(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -68,12 +71,22 @@ def _broken_rule(detail: ErrorDetails, place: str, node: dict[str, Any]) -> str:
     if detail["type"] == "missing":
         key = detail["loc"][-1]
         parent = place.rpartition(".")[0] or "the job"
-        about = node.get("description")
+        about = _first_sentence(node.get("description", ""))
         return f"{parent} needs {key}" + (f": {about}" if about else "")
     if detail["type"].startswith("union_tag"):
         key, got = detail["ctx"]["discriminator"].strip("'"), detail["ctx"].get("tag", "nothing")
         return f"{where} needs {key}: one of {', '.join(node['discriminator']['mapping'])}, got {got}"
-    rule = detail["msg"].removeprefix("Value error, ")
-    rule = rule[0].lower() + rule[1:]
-    got = "" if detail["type"] == "value_error" else f", got {detail['input']!r}"
-    return f"{rule}{got}" if not place else f"{place}: {rule}{got}"
+    if detail["type"] == "value_error":  # our own rule, which names what it got
+        rule = detail["msg"].removeprefix("Value error, ")
+    else:
+        rule = f"{_lower(detail['msg'])}, got {detail['input']!r}"
+    return f"{place}: {rule}" if place else rule
+
+
+def _first_sentence(description: str) -> str:
+    """Return the beginning of a class's docstring or a field's description, as it reads after a colon."""
+    return _lower(" ".join(description.split()).partition(". ")[0].removesuffix("."))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -45,8 +45,11 @@ class Number(Parameter):
             raise ValueError(f"log needs low above 0, got {self.low}")
         if self.default is not None:
             self._check_inside("default", self.default)
-        for point in [] if self.grid is None or isinstance(self.grid, int) else self.grid:
+        points = [] if self.grid is None or isinstance(self.grid, int) else list(self.grid)
+        for point in points:
             self._check_inside("each grid point", point)
+        if len(set(points)) < len(points):
+            raise ValueError(f"grid points must differ from each other, got {points}")
         return self
 
     @field_validator("grid")
@@ -88,7 +91,8 @@ class ChoiceParameter(Parameter):
 
     @model_validator(mode="after")
     def _check(self) -> ChoiceParameter:
-        if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+        # By equality: true and 1, as Python's, are one choice to Optuna and to conditions.
+        if len(set(self.choices)) < len(self.choices):
             raise ValueError(f"choices must differ from each other, got {self.choices}")
         if self.default is not None and self.default not in self.choices:
             raise ValueError(f"default must be one of {self.choices}, got {self.default!r}")

@@ -28,6 +28,10 @@ _Loader.add_implicit_resolver(
 )
 
 
+_NOT_YAML = (yaml.YAMLError, ValueError)
+"""What PyYAML raises: ValueError for a text that is no UTF-8, and for a date such as 2026-13-45."""
+
+
 def read_sweep(path: Path, changes: Iterable[str] = ()) -> SweepJob:
     """Return the sweep that a job file, or a manifest whose ConfigMap holds one, describes.
 
@@ -61,15 +65,19 @@ def read_documents(path: Path) -> list[Any]:
         BadInput: There is no such file, or it is not YAML.
     """
     try:
-        return [document for document in yaml.load_all(path.read_text(), _Loader) if document is not None]
+        return _parse(path.read_text())
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}; give the path of a job file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    except _NOT_YAML as error:
+        raise BadInput(f"{path}: is not YAML: {_one_line(error)}") from error
 
 
-def _parse(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+def _parse(text: str) -> list[Any]:
+    return [document for document in yaml.load_all(text, _Loader) if document is not None]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
     Raises:
         BadInput: The file holds no job, or more than one.
     """
-    jobs = [job for document in documents for job in _jobs_of(document)]
+    jobs = [job for document in documents for job in _jobs_of(document, path)]
     if len(jobs) != 1:
         raise BadInput(
             f"{path}: holds {len(jobs)} jobs and must hold one: a document, or a key of a ConfigMap, "
@@ -87,15 +95,27 @@ def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
     return jobs[0]
 
 
-def _jobs_of(document: Any) -> list[dict[str, Any]]:
+def _jobs_of(document: Any, path: Path) -> list[dict[str, Any]]:
     if not isinstance(document, dict):
         return []
-    if document.get("kind") in KINDS or "objective" in document:
+    if document.get("kind") in list(KINDS) or "objective" in document:
         return [document]
     if document.get("kind") != "ConfigMap":
         return []
-    texts = [text for key, text in (document.get("data") or {}).items() if key.endswith((".yaml", ".yml"))]
-    return [job for text in texts for job in _jobs_of(_parse(text))]
+    return [job for held in _documents_in(document, path) for job in _jobs_of(held, path)]
+
+
+def _documents_in(config_map: dict[Any, Any], path: Path) -> list[Any]:
+    """Return the YAML documents that a ConfigMap holds."""
+    data = config_map.get("data")
+    found = []
+    for key, text in data.items() if isinstance(data, dict) else ():
+        if isinstance(text, str) and str(key).endswith((".yaml", ".yml")):
+            try:
+                found += _parse(text)
+            except _NOT_YAML as error:
+                raise BadInput(f"{path}: {key} in the ConfigMap is not YAML: {_one_line(error)}") from error
+    return found
 
 
 def split_setting(text: str) -> tuple[str, Any]:
@@ -108,9 +128,9 @@ def split_setting(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise BadInput(f"a setting is written key=value, such as epochs=3, got {text!r}")
     try:
-        return key, _parse(value)
-    except yaml.YAMLError as error:
-        raise BadInput(f"{text}: the value is not YAML: {' '.join(str(error).split())}") from error
+        return key, yaml.load(value, _Loader)  # noqa: S506 - a SafeLoader
+    except _NOT_YAML as error:
+        raise BadInput(f"{text}: the value is not YAML: {_one_line(error)}") from error
 
 
 def set_key(tree: dict[str, Any], setting: str) -> None:

@@ -1,0 +1,177 @@
+"""From files, manifests and settings to a job, or to one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tinderbox.config import FloatParameter, read_sweep
+from tinderbox.config.reading import KINDS, find_job, read_documents, set_key, split_setting
+from tinderbox.errors import BadInput
+
+Change = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def text(change: Change) -> str:
+    """Return the valid job as YAML."""
+    return yaml.safe_dump(change(), sort_keys=False)
+
+
+def manifest(data: Any) -> str:
+    """Return a Kubernetes manifest with a ConfigMap and a Job."""
+    documents = [{"kind": "ConfigMap", "data": data}, {"kind": "Job", "spec": {}}]
+    return yaml.safe_dump_all(documents)
+
+
+def refusal(path: Path, *changes: str) -> str:
+    """Return the sentence with which a file is refused, without its path."""
+    with pytest.raises(BadInput) as raised:
+        read_sweep(path, changes)
+    sentence = str(raised.value)
+    assert "\n" not in sentence
+    return sentence.removeprefix(f"{path}: ")
+
+
+def written(folder: Path, text: str) -> Path:
+    """Return the path of a file with a text."""
+    path = folder / "job.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_job_file(tmp_path: Path, text: str) -> None:
+    """A document with a kind at its top is a job."""
+    assert read_sweep(written(tmp_path, text)).name == "small"
+
+
+def test_a_manifest_whose_config_map_holds_the_job(tmp_path: Path, text: str) -> None:
+    """The same job is found in a ConfigMap, beside keys that are no YAML and documents that are no jobs."""
+    path = written(tmp_path, manifest({"notes.txt": "a: [1", "other.yaml": "a: 1", "sweep.yaml": text}))
+    assert read_sweep(path) == read_sweep(written(tmp_path, text))
+
+
+def test_exponents_are_numbers(tmp_path: Path, text: str) -> None:
+    """`1e-3` is a number, as in YAML 1.2, not a text, as in YAML 1.1."""
+    job = read_sweep(written(tmp_path, text.replace("low: 0.1", "low: 1e-3").replace("high: 1", "high: +2E0")))
+    lr = job.parameters["lr"]
+    assert isinstance(lr, FloatParameter)
+    assert (lr.low, lr.high) == (0.001, 2.0)
+
+
+@pytest.mark.parametrize("content", ["", "a: 1", "- 1", "kind: Job", "kind: [sweep]", "kind: ConfigMap"])
+def test_no_job(tmp_path: Path, content: str) -> None:
+    """A file without a job is refused with what a job looks like."""
+    assert refusal(written(tmp_path, content)) == (
+        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep at its top"
+    )
+
+
+@pytest.mark.parametrize("data", [None, "text", ["a"], {}, {"a.yaml": 5}, {1: "a: 1"}, {"a.yaml": "- 1"}])
+def test_a_config_map_without_a_job(tmp_path: Path, data: Any) -> None:
+    """Whatever else a ConfigMap holds is no job, and no crash."""
+    assert refusal(written(tmp_path, manifest(data))).startswith("holds 0 jobs and must hold one")
+
+
+def test_two_jobs(tmp_path: Path, text: str) -> None:
+    """Two jobs are refused, in one file and in one ConfigMap."""
+    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep at its top"
+    assert refusal(written(tmp_path, f"{text}\n---\n{text}")) == expected
+    assert refusal(written(tmp_path, manifest({"a.yaml": text, "b.yml": text}))) == expected
+    assert refusal(written(tmp_path, manifest({"a.yaml": f"{text}\n---\n{text}"}))) == expected
+
+
+def test_a_job_without_its_kind_is_told_what_it_lacks(tmp_path: Path, text: str) -> None:
+    """A document with an objective is meant as a job."""
+    assert refusal(written(tmp_path, text.replace("kind: sweep", ""))) == "the job needs kind"
+
+
+@pytest.mark.parametrize("content", ["a: [1", "\x00", "a: b: c", "!!python/object:os.system {}"])
+def test_no_yaml(tmp_path: Path, content: str) -> None:
+    """What is not YAML is refused, and nothing in it is run."""
+    assert refusal(written(tmp_path, content)).startswith("is not YAML: ")
+
+
+def test_an_impossible_date_is_no_yaml(tmp_path: Path) -> None:
+    """PyYAML's plain ValueError is a sentence too."""
+    assert refusal(written(tmp_path, "name: 2026-13-45")) == "is not YAML: month must be in 1..12"
+
+
+def test_no_text(tmp_path: Path) -> None:
+    """A file that is no UTF-8 is refused."""
+    path = tmp_path / "job.yaml"
+    path.write_bytes(b"\xff\xfe\xfa")
+    assert refusal(path).startswith("is not YAML: ")
+
+
+def test_bad_yaml_in_a_config_map(tmp_path: Path) -> None:
+    """The sentence names the key."""
+    assert refusal(written(tmp_path, manifest({"sweep.yaml": "a: [1"}))).startswith(
+        "sweep.yaml in the ConfigMap is not YAML: while parsing a flow sequence"
+    )
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A path that leads nowhere, or to a folder, is refused."""
+    assert refusal(tmp_path / "none.yaml") == ("cannot be read: No such file or directory; give the path of a job file")
+    assert refusal(tmp_path) == "cannot be read: Is a directory; give the path of a job file"
+
+
+def test_settings_change_the_job(tmp_path: Path, text: str) -> None:
+    """`--set` sets keys at any depth, makes the parts on the way, and the last one counts."""
+    path = written(tmp_path, text)
+    job = read_sweep(
+        path, ["epochs=7", "data.source=digits", "data.split.test=0", "parameters.lr.low=1e-3", "epochs=8"]
+    )
+    assert (job.epochs, job.parameters["lr"].low, job.data.split.test) == (8, 0.001, 0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("epochs", "a setting is written key=value, such as epochs=3, got 'epochs'"),
+        ("=3", "a setting is written key=value, such as epochs=3, got '=3'"),
+        ("search.method=tpe", "--set search.method=tpe: search is not a mapping; set search itself"),
+        ("epochs.a.b=1", "--set epochs.a.b=1: epochs is not a mapping; set epochs itself"),
+        ("name=2026-13-45", "name=2026-13-45: the value is not YAML: month must be in 1..12"),
+        ("epochs=0", "epochs: input should be greater than or equal to 1, got 0"),
+        ("epochs=", "epochs: input should be a valid integer, got None"),
+        ("metric.nam=x", "unknown key 'nam' in metric; did you mean name? (valid keys: name, direction)"),
+    ],
+)
+def test_bad_settings(tmp_path: Path, text: str, setting: str, sentence: str) -> None:
+    """A setting that cannot be read, leads nowhere or breaks a rule is one sentence."""
+    assert refusal(written(tmp_path, text), setting) == sentence
+
+
+def test_a_setting_is_yaml() -> None:
+    """Lists, mappings, texts with = and numbers are understood."""
+    assert split_setting("a.b=[1, 2e1]") == ("a.b", [1, 20.0])
+    assert split_setting("a=b=c") == ("a", "b=c")
+    with pytest.raises(BadInput, match=r"^a=\[1: the value is not YAML: while parsing a flow sequence"):
+        split_setting("a=[1")
+
+
+def test_setting_a_key_leaves_its_neighbours() -> None:
+    """Only the key that is named changes."""
+    tree = {"a": {"b": 1, "c": 2}}
+    set_key(tree, "a.b=3")
+    assert tree == {"a": {"b": 3, "c": 2}}
+
+
+def test_documents_of_a_stream(tmp_path: Path) -> None:
+    """Empty documents are left out."""
+    path = written(tmp_path, "---\n---\na: 1\n---\n")
+    assert read_documents(path) == [{"a": 1}]
+    with pytest.raises(BadInput, match="holds 0 jobs"):
+        find_job([{"a": 1}], path)
+    assert list(KINDS) == ["sweep"]
+
+
+def test_the_jobs_that_ship_are_valid() -> None:
+    """Each job file of the repository is accepted."""
+    folder = Path(__file__).parents[3] / "jobs"
+    assert {read_sweep(path).name for path in folder.glob("sweep-*.yaml")} >= {"digits", "mnist"}
