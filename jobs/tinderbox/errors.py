@@ -2,6 +2,7 @@
 
 TinderboxError           1   something stopped the job
 ├── BadInput             2   what was asked for cannot be run; nothing was started, nothing was lost
+├── NoExecutor           3   executors do not arrive, or do not live
 ├── NoTrialSucceeded     4   the study ended and not one trial has a value
 ├── Superseded           1   a later driver has taken over this study
 └── StaleAttempt         -   a slot speaks for an attempt that is no longer the trial's (HTTP 409)
@@ -20,6 +21,12 @@ class BadInput(TinderboxError):
     """The input cannot be run: the message names the thing, the rule, the value got and what to do."""
 
     exit_code = 2
+
+
+class NoExecutor(TinderboxError):
+    """The cluster gives no executor that stays alive; the message says why."""
+
+    exit_code = 3
 
 
 class NoTrialSucceeded(TinderboxError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from tinderbox.api.guard import Guard, Patience
 from tinderbox.api.plan import Plan, describe_job
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
@@ -47,13 +48,50 @@ def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Wat
     folder.write_job(describe_job(plan.job), plan.run)
     token = secrets.token_urlsafe(32)
     watcher.tell("starting slots")
-    with opened_server(plan, folder, token) as server, opened_slots(plan, spark, server, token) as slots:
-        while not server.wait(LOOK_SECONDS):
-            watcher.show(server.call(lambda _: server.status()), server.coordinator.study)
+    with (
+        opened_server(plan, folder, token) as server,
+        guarded(spark.sparkContext, server) as guard,
+        opened_slots(plan, spark.sparkContext, server, token) as slots,
+    ):
+        over = False
+        while not over:
+            over = server.wait(LOOK_SECONDS)
+            status = server.call(lambda _: server.status())
+            watcher.show(status, server.coordinator.study)
             if slots.failure is not None:
                 raise slots.failure
-        watcher.show(server.call(lambda _: server.status()), server.coordinator.study)
+            guard(status)
     return server.coordinator.study
+
+
+@contextmanager
+def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
+    """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
+    if not (spark.master or "").startswith("k8s"):
+        yield lambda status: None
+        return
+    from tinderbox.kube.quota import explain_refusal
+    from tinderbox.kube.watch import watch_executors
+
+    setting = spark.getConf().get
+
+    def lose(pod: str, cause: str) -> None:
+        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time()))
+
+    def refusal() -> str | None:
+        image, namespace = setting("spark.kubernetes.container.image", ""), setting("spark.kubernetes.namespace", "")
+        return explain_refusal(str(namespace), str(image), str(setting("spark.executor.cores", "1")), "1Gi")
+
+    pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
+    patience = Patience(
+        start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
+        deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
+    )
+    guard = Guard(pods, refusal, patience, time.time())
+    try:
+        yield lambda status: guard.check(status, time.time())
+    finally:
+        pods.stop()
 
 
 @contextmanager
@@ -82,16 +120,14 @@ def rules_of(plan: Plan) -> Rules:
 
 
 @contextmanager
-def opened_slots(plan: Plan, spark: SparkSession, server: Server, token: str) -> Iterator[SlotJobs]:
+def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) -> Iterator[SlotJobs]:
     """Start the server and keep the study's slots on Spark until the block ends, however it ends."""
     from tinderbox.spark.slots import SlotJobs, SlotPlan
 
-    context = spark.sparkContext
-    host = address_of(context)
-    job = plan.job
+    host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
     told = SlotPlan(
         study=job.name,
-        url=f"http://{host}:{server.start(host)}",
+        url=f"http://{host}:{server.start(host, port)}",
         token=token,
         objective=plan.objective,
         metric=job.metric.name,
@@ -103,7 +139,7 @@ def opened_slots(plan: Plan, spark: SparkSession, server: Server, token: str) ->
     def leave(name: str, cause: str) -> None:
         server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
 
-    slots = SlotJobs(context, told, pack(plan.data), job.slots, leave)
+    slots = SlotJobs(spark, told, pack(plan.data), job.slots, leave)
     try:
         slots.start()
         yield slots

@@ -123,9 +123,11 @@ def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -
     if spark is not None:
         yield spark
         return
+    from tinderbox.kube.own import in_cluster, own_pod
     from tinderbox.spark.session import open_session
 
-    session = open_session(job.name, master or f"local[{job.slots * job.cores}]", job.cores)
+    pod = own_pod().settings() if master is None and in_cluster() else None
+    session = open_session(job, master, pod)
     try:
         yield session
     finally:

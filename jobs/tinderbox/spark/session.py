@@ -1,40 +1,80 @@
-"""A Spark session for a job, on this machine or on the cluster that a master URL names."""
+"""A Spark session for a job: on this machine, on the cluster of a master URL, or from the pod we run in."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from tinderbox.config import SweepJob
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.java import provide_java
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 # The JVM only hosts Python here: a quick start matters, peak speed does not.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-_SETTINGS = {
-    "spark.driver.extraJavaOptions": f"{_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
-    "spark.executor.extraJavaOptions": _JAVA,
-    "spark.ui.enabled": "false",
+_ALWAYS = {
     "spark.ui.showConsoleProgress": "false",
     # Our code runs at once and can say why executors are missing, instead of waiting for them in silence.
     "spark.scheduler.minRegisteredResourcesRatio": "0",
     # A slot that fails is submitted anew by us, with a name of its own, not re-run behind our back.
     "spark.task.maxFailures": "1",
 }
+_WITHOUT_A_CHART = {
+    "spark.driver.extraJavaOptions": f"{_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+    "spark.executor.extraJavaOptions": _JAVA,
+    "spark.ui.enabled": "false",
+}
 
 
-def open_session(name: str, master: str, cores: int) -> SparkSession:
-    """Return a session whose tasks have this many cores each.
+def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | None) -> SparkSession:
+    """Return a session whose tasks are as large as the job's slots.
+
+    In a pod, what the cluster looks like comes from the chart's spark-defaults.conf, and `pod` holds the settings
+    that only the pod itself knows. Elsewhere `master` says where to run, this machine where it is None.
 
     Raises:
-        BadInput: There is no Java to run Spark on.
+        BadInput: There is no Java to run Spark on, or slots do not fit the executors.
+        TinderboxError: Spark does not start.
     """
-    provide_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName(f"tinderbox {name}").master(master)
-    for key, value in {**_SETTINGS, "spark.task.cpus": str(cores)}.items():
+    settings = {**_ALWAYS, "spark.task.cpus": str(job.cores)}
+    builder = SparkSession.builder.appName(f"tinderbox {job.name}")
+    if pod is not None:
+        settings |= {**pod, **size_of_executors(job, read_defaults())}
+    else:
+        provide_java()
+        settings |= _WITHOUT_A_CHART
+        builder = builder.master(master or f"local[{job.slots * job.cores}]")
+    for key, value in settings.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        raise TinderboxError(f"Spark does not start: {str(error).partition(chr(10))[0]}") from error
+
+
+def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, str]:
+    """Return how many executors a job's slots need, with the cores that the chart gives each, or a slot's.
+
+    Raises:
+        BadInput: A slot needs more cores than an executor has.
+    """
+    cores = int(defaults.get("spark.executor.cores", job.cores))
+    if cores < job.cores:
+        raise BadInput(f"cores must be at most {cores}, what the chart gives an executor, got {job.cores}")
+    executors = math.ceil(job.slots / (cores // job.cores))
+    return {"spark.executor.instances": str(executors), "spark.executor.cores": str(cores)}
+
+
+def read_defaults() -> dict[str, str]:
+    """Return what spark-defaults.conf in SPARK_CONF_DIR says, nothing where there is none."""
+    path = Path(os.environ.get("SPARK_CONF_DIR", ""), "spark-defaults.conf")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}

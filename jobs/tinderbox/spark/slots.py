@@ -136,6 +136,7 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
     )
     unpack(lambda: data.value, work.data)
     plan.objective.unpack(work.code)
-    node = os.environ.get("TINDERBOX_NODE") or socket.gethostname()
-    settings = Settings(name=f"{name}+{again}" if again else name, node=node, preload=plan.preload)
+    host = socket.gethostname()
+    node = os.environ.get("TINDERBOX_NODE") or host
+    settings = Settings(name=f"{name}+{again}" if again else name, node=node, preload=plan.preload, host=host)
     Slot(settings, work, Client(plan.url, plan.token)).run()

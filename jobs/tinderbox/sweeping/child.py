@@ -26,6 +26,8 @@ from tinderbox.sweeping.messages import Decision, Lease
 from tinderbox.sweeping.objective import Objective
 from tinderbox.sweeping.trial import Trial, TrialStopped
 
+_OURS = Path(__file__).parent
+
 
 @dataclass(frozen=True)
 class Work:
@@ -105,7 +107,7 @@ def _prepare(work: Work) -> tuple[Callable[[Trial], Any], Dataset] | Failure:
     try:
         return work.objective.load(work.code), open_packed(work.data)
     except Exception as error:
-        return describe(error)
+        return describe(error, skip=_OURS)
 
 
 def _next(connection: Connection) -> Lease | None:
@@ -125,7 +127,7 @@ def run(function: Callable[[Trial], Any], trial: Trial) -> Over:
     except TrialStopped:
         return Over("stopped")
     except BaseException as error:
-        return Over("failed", describe(error, skip=__file__))
+        return Over("failed", describe(error, skip=_OURS))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 import urllib3
 
@@ -57,9 +58,9 @@ class Client:
     def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
         """Bring a checkpoint to storage; it is streamed, and refused unless it arrives whole."""
         sha256, size = checkpoint.digest(path)
-        where = f"/trials/{trial}/checkpoint?attempt={attempt}&epoch={epoch}&slot={slot}&sha256={sha256}"
+        query = urlencode({"attempt": attempt, "epoch": epoch, "slot": slot, "sha256": sha256})
         with path.open("rb") as file:
-            self._send("PUT", where, file, {"Content-Length": str(size)})
+            self._send("PUT", f"/trials/{trial}/checkpoint?{query}", file, {"Content-Length": str(size)})
 
     def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None = None) -> bytes:
         reply = self._pool.request(method, self._url + path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not

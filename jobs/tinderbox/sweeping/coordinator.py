@@ -49,10 +49,11 @@ class Rules:
 
 @dataclass
 class Slot:
-    """A slot as the coordinator knows it; `answer` is what its newest `request` got."""
+    """A slot as the coordinator knows it; `answer` is what its newest `request` got, None while it got no work."""
 
     name: str
     node: str
+    host: str
     heard: float
     request: int = -1
     answer: Answer | None = None
@@ -65,7 +66,7 @@ class Coordinator:
     def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None], now: float) -> None:
         self.study, self.rules, self.slots = study, rules, dict[str, Slot]()
         self._record = record
-        self._decisions: dict[int, tuple[int, int, Decision]] = {}
+        self._decisions: dict[int, tuple[tuple[int, int, bool], Decision]] = {}
         self._closing = self._closed = False
         self._append(StudyStarted(time=now, generation=study.generation + 1))
         self._waiting = deque(trial.number for trial in study.open.values() if trial.state is State.WAITING)
@@ -77,7 +78,7 @@ class Coordinator:
         """Return the number of the next trial to be proposed, None while enough are waiting or none may follow."""
         number, limit = len(self.study.trials), self.rules.limit
         enough = len(self._waiting) >= max(len(self.slots), 1) + self.rules.ahead
-        return None if self._closing or enough or (limit is not None and number >= limit) else number
+        return None if self.is_ending or enough or (limit is not None and number >= limit) else number
 
     def propose(self, parameters: Parameters, known: int, baseline: bool, now: float) -> None:
         """Add the next trial; the search knew the first `known` trials that ended."""
@@ -96,15 +97,20 @@ class Coordinator:
         return self._closing or self._closed
 
     def lease(self, ask: Ask, now: float) -> Answer:
-        """Return the slot's next lease, or why there is none; a repeated request gets the same answer."""
+        """Return the slot's next lease, or why there is none; a repeated request gets the same answer.
+
+        Raises:
+            StaleAttempt: The slot has sent a later request since; this one was late, and nobody waits for its answer.
+        """
         slot = self._meet(ask, now)
+        if ask.request < slot.request:
+            raise StaleAttempt(f"slot {slot.name} has asked again since its request {ask.request}")
         if slot.answer is not None and slot.request == ask.request:
             return slot.answer
         if slot.trial is not None:
             self._end(self.study.trials[slot.trial], "lost", now, f"slot {slot.name} dropped it")
         answer = self._next(slot, now)
-        if answer.lease or answer.done:
-            slot.request, slot.answer = ask.request, answer
+        slot.request, slot.answer = ask.request, answer if answer.lease or answer.done else None
         return answer
 
     def heartbeat(self, beat: Heartbeat, now: float) -> Decision:
@@ -127,6 +133,11 @@ class Coordinator:
             self._end(self.study.trials[slot.trial], "lost", now, f"slot {name} on {slot.node} left: {cause}")
         self._append(SlotLeft(time=now, slot=name, cause=cause))
 
+    def lose_host(self, host: str, cause: str, now: float) -> None:
+        """Take all slots of a host off the list."""
+        for name in [slot.name for slot in self.slots.values() if slot.host == host]:
+            self.leave(name, cause, now)
+
     # Trials
 
     def report(self, number: int, report: Report, now: float) -> Decision:
@@ -139,15 +150,16 @@ class Coordinator:
         if self.study.metric not in report.metrics:
             raise BadInput(f"a report needs {self.study.metric}, got {', '.join(report.metrics) or 'nothing'}")
         self._hear(report.slot, now)
-        attempt, epoch, decision = self._decisions.get(number, (0, 0, Decision()))
-        if (attempt, epoch) == (report.attempt, report.epoch) and not (report.last and not decision.save):
+        key = (report.attempt, report.epoch, report.last)
+        decided, decision = self._decisions.get(number, (None, Decision()))
+        if decided == key:
             return decision
         trial = self._current(number, report.attempt, report.slot)
         if report.epoch > trial.epoch:
             metrics = report.metrics
             self._append(Reported(time=now, trial=number, attempt=report.attempt, epoch=report.epoch, metrics=metrics))
         decision = self._decide(trial, report, now)
-        self._decisions[number] = (report.attempt, report.epoch, decision)
+        self._decisions[number] = (key, decision)
         return decision
 
     def check(self, number: int, attempt: int, slot: str) -> None:
@@ -159,7 +171,7 @@ class Coordinator:
         self._current(number, attempt, slot)
 
     def saved(self, checkpoint: CheckpointSaved, slot: str) -> None:
-        """Note that the state of a trial's newest report is safe.
+        """Note that the state of a trial's newest report is safe; a repeated note changes nothing.
 
         Raises:
             StaleAttempt: The attempt is not the trial's any more, or its newest report is another one.
@@ -169,7 +181,13 @@ class Coordinator:
             raise StaleAttempt(
                 f"trial {trial.number} is at epoch {trial.epoch}, and this checkpoint at {checkpoint.epoch}"
             )
-        self._append(checkpoint)
+        kept = trial.checkpoint
+        if kept is None or (kept.attempt, kept.epoch, kept.sha256) != (
+            checkpoint.attempt,
+            checkpoint.epoch,
+            checkpoint.sha256,
+        ):
+            self._append(checkpoint)
 
     def finish(self, number: int, finish: Finish, now: float) -> Answer:
         """End an attempt and return the slot's next lease; an attempt that has already ended changes nothing.
@@ -178,8 +196,8 @@ class Coordinator:
             StaleAttempt: The attempt is not the trial's any more.
         """
         self._hear(finish.ask.slot, now)
-        trial = self.study.trials[number]
-        if trial.state is State.RUNNING or trial.attempt != finish.attempt:
+        trial = self.study.trials.get(number)
+        if trial is None or trial.state is State.RUNNING or trial.attempt != finish.attempt:
             trial = self._current(number, finish.attempt, finish.ask.slot)
             self._end(trial, finish.outcome, now, finish.cause, finish.details)
         return self.lease(finish.ask, now)
@@ -215,7 +233,7 @@ class Coordinator:
 
     def _meet(self, ask: Ask, now: float) -> Slot:
         if ask.slot not in self.slots:
-            self.slots[ask.slot] = Slot(ask.slot, ask.node, now)
+            self.slots[ask.slot] = Slot(ask.slot, ask.node, ask.host, now)
             self._append(SlotJoined(time=now, slot=ask.slot, node=ask.node))
         return self._hear(ask.slot, now)
 
@@ -270,6 +288,7 @@ class Coordinator:
         if slot is not None and slot.trial == trial.number:
             slot.trial = None
         number, attempt = trial.number, trial.attempt
+        self._decisions.pop(number, None)
         self._append(
             AttemptEnded(time=now, trial=number, attempt=attempt, outcome=outcome, cause=cause, details=details)
         )

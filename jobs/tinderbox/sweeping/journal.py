@@ -54,7 +54,8 @@ def rebuild(segments: Iterable[bytes], metric: str, direction: str) -> Study:
 class Journal:
     """Collects events and writes them in groups: one sync to storage serves all who wait for it.
 
-    `added` counts the events taken so far.
+    `added` counts the events taken so far. After a write that failed there is no other one: it may have left half a
+    line behind, and events that follow a gap are worth nothing.
     """
 
     def __init__(self, log: Log) -> None:
@@ -62,6 +63,7 @@ class Journal:
         self._pending: list[bytes] = []
         self.added = self._safe = 0
         self._writing: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
 
     def add(self, event: Event) -> None:
         """Take an event; it is safe once a `flush` begun afterwards has returned."""
@@ -77,6 +79,8 @@ class Journal:
         """
         wanted = self.added
         while self._safe < wanted:
+            if self._failure is not None:
+                raise self._failure
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write())
             # A client that hangs up must not cancel the write that others wait for.
@@ -86,6 +90,9 @@ class Journal:
         group, self._pending = self._pending, []
         try:
             await asyncio.to_thread(self._log.append, b"".join(group))
+        except Exception as error:
+            self._failure = error
+        else:
+            self._safe += len(group)
         finally:
             self._writing = None
-        self._safe += len(group)

@@ -18,11 +18,15 @@ _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Ask:
-    """A slot asks for work; `request` counts its requests for work, so that a repeated one gets the same answer."""
+    """A slot asks for work; `request` counts its requests for work, so that a repeated one gets the same answer.
+
+    `host` is the machine's own name, a pod's name on Kubernetes, and `node` the machine below it.
+    """
 
     slot: str
     node: str
     request: int
+    host: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)

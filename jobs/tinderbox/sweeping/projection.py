@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
@@ -39,10 +40,14 @@ class Sampled:
     def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
         """Return what the sampler suggests for the trial with this number."""
         import optuna
+        from optuna.trial import TrialState
 
         study = optuna.create_study(direction=self._job.metric.direction, sampler=self._sampler(number))
-        for trial in sorted([*self._select(ended), *open_trials], key=lambda trial: trial.number):
-            study.add_trial(self._show(trial))
+        # An open trial may end while this runs in its thread; it stays what it was when the search was asked.
+        shown = [(trial.number, self._show(trial, shown_state(trial))) for trial in self._select(ended)]
+        shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in open_trials]
+        for _, trial in sorted(shown, key=itemgetter(0)):
+            study.add_trial(trial)
         asked = study.ask()
         chosen: Parameters = {}
         for name, parameter in self._job.parameters.items():
@@ -77,16 +82,18 @@ class Sampled:
         kept = {number for _, number in ranked[: KNOWN_TRIALS // 4]}
         return [*(trial for trial in older if trial.number in kept), *newer]
 
-    def _show(self, trial: Trial) -> optuna.trial.FrozenTrial:
+    def _show(self, trial: Trial, state: optuna.trial.TrialState) -> optuna.trial.FrozenTrial:
         import optuna
+        from optuna.trial import TrialState
 
+        metric = self._job.metric.name
         return optuna.trial.create_trial(
-            state=shown_state(trial),
-            value=trial.value(self._job.metric.name) if trial.state is State.COMPLETE else None,
+            state=state,
+            value=trial.value(metric) if state is TrialState.COMPLETE else None,
             params=trial.parameters,
             distributions={name: distribution(self._job.parameters[name]) for name in trial.parameters},
             system_attrs=self._attributes.get(trial.number),
-            intermediate_values=dict(trial.curve(self._job.metric.name)) if trial.state is State.STOPPED else None,
+            intermediate_values=dict(trial.curve(metric)) if trial.state is State.STOPPED else None,
         )
 
 

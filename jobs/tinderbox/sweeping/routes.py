@@ -13,13 +13,15 @@ from typing import Any, Protocol, TypeVar
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from tinderbox.errors import BadInput, StaleAttempt
+from tinderbox.errors import BadInput, StaleAttempt, Superseded
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT
 from tinderbox.sweeping.status import Status
 
-LARGEST_MESSAGE = 1 << 20
+LARGEST_MESSAGE = 2 << 20
+"""In bytes; what a trial printed is 256 KiB at most, and up to six times that where JSON must escape all of it."""
+
 LONGEST_POLL_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0
 
@@ -139,8 +141,10 @@ class Routes:
         return web.json_response({})
 
     async def status(self, request: web.Request) -> web.Response:
-        """Reply with the study at a glance."""
-        return web.json_response(finite(dataclasses.asdict(self._host.status())))
+        """Reply with the study at a glance, once all that it tells of is safe."""
+        status = self._host.status()
+        await self._host.settle()
+        return web.json_response(finite(dataclasses.asdict(status)))
 
     async def _reply(self, adapter: TypeAdapter[M], message: M) -> web.Response:
         await self._host.settle()
@@ -149,13 +153,15 @@ class Routes:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse strangers before a body is read, and turn refusals into their status."""
-        token = request.headers.get("Authorization", "").encode()
+        token = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         if not hmac.compare_digest(token, self._expected):
             return _refuse(401, "the token is missing or wrong")
         try:
             return await handler(request)
         except StaleAttempt as error:
             return _refuse(409, str(error))
+        except (Superseded, OSError) as error:
+            return _refuse(503, f"the study's record cannot be written: {error}")
         except (BadInput, ValidationError, KeyError, ValueError) as error:
             return _refuse(400, str(error))
 

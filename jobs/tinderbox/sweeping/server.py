@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.journal import Journal
 from tinderbox.sweeping.routes import Files, Routes
@@ -33,7 +34,10 @@ class Server:
         self.coordinator = coordinator
         self.failure: Exception | None = None
         self._journal, self._proposer = journal, proposer
-        self._runner = web.AppRunner(Routes(self, files, token).application(), access_log=None, shutdown_timeout=1.0)
+        # A slot that hangs up must not be leased a trial by its own request, which waits for one.
+        self._runner = web.AppRunner(
+            Routes(self, files, token).application(), access_log=None, shutdown_timeout=1.0, handler_cancellation=True
+        )
         self._loop = asyncio.new_event_loop()
         self.changed, self._announced = asyncio.Event(), 0
         self.ending = asyncio.Event()
@@ -53,22 +57,29 @@ class Server:
         return self._ended.wait(timeout)
 
     def call(self, action: Callable[[Coordinator], T]) -> T:
-        """Let an action see or change the coordinator between two messages; its events are safe when it returns."""
+        """Let an action see or change the coordinator between two messages; its events are safe when it returns.
+
+        Raises:
+            TinderboxError: The record cannot be written.
+        """
 
         async def act() -> T:
             result = action(self.coordinator)
             await self.settle()
             return result
 
-        return self._await(act())
+        try:
+            return self._await(act())
+        except OSError as error:
+            raise TinderboxError(f"the study stopped: its record cannot be written: {error}") from error
 
     def stop(self) -> None:
-        """Answer no more and end the thread."""
+        """Answer no more and end the thread; a write that is under way is waited for."""
         if self._thread.is_alive():
             self._await(self._close())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.close()
+        self._loop.close()
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -112,6 +123,10 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
+        try:
+            await self._journal.flush()
+        except Exception as error:
+            self.failure = self.failure or error
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a task that never returns; what it raises ends the study."""

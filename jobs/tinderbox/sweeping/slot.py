@@ -45,6 +45,7 @@ class Settings:
     name: str
     node: str
     preload: tuple[str, ...]
+    host: str = ""
 
 
 class Slot:
@@ -79,7 +80,8 @@ class Slot:
 
     def _ask(self) -> Ask:
         self._requests += 1
-        return Ask(slot=self._settings.name, node=self._settings.node, request=self._requests)
+        settings = self._settings
+        return Ask(slot=settings.name, node=settings.node, host=settings.host, request=self._requests)
 
     def _run(self, lease: Lease) -> Answer:
         """Run one attempt and return what to do next."""
@@ -147,8 +149,10 @@ class Slot:
         )
 
     def _upload(self, lease: Lease, message: Saved) -> None:
-        self._door.upload(lease.trial, lease.attempt, message.epoch, self._settings.name, message.path)
-        shutil.rmtree(message.path.parent)
+        try:
+            self._door.upload(lease.trial, lease.attempt, message.epoch, self._settings.name, message.path)
+        finally:
+            shutil.rmtree(message.path.parent)
 
     def _finish(self, lease: Lease, child: Child, over: Over) -> Finish:
         return Finish(

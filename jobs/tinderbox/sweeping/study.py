@@ -206,6 +206,9 @@ class Study:
 
     def _resume(self, event: StudyStarted) -> None:
         self.spent = self.running_time(self.newest)
+        for life in self.slots:  # a driver that died could not say that its slots had ended with it
+            if life.left is None:
+                life.left, life.cause = self.newest, "its driver ended"
         self.generation, self.resumed = event.generation, event.time
         self.started = self.started or event.time
         self.finished, self.cause = None, ""
