@@ -140,7 +140,10 @@ Event = (
     | StudyEnded
 )
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+# A union does not take over how its members write NaN: it would become null, which no reader takes back as a number.
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(
+    Annotated[Event, Field(discriminator="type")], config=ConfigDict(ser_json_inf_nan="strings")
+)
 
 
 def encode(event: Event) -> bytes:
