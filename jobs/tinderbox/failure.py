@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
-_LONGEST_DETAILS = 16_384
+from tinderbox.errors import TinderboxError
+
+_LONGEST_CAUSE, _LONGEST_DETAILS = 1_000, 16_384
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,21 @@ class Failure:
 NO_FAILURE = Failure("")
 
 
-def describe(error: BaseException, skip: str = "") -> Failure:
-    """Return the failure behind an exception; frames before the first one outside `skip` are left out."""
+def describe(error: BaseException, skip: Path | None = None) -> Failure:
+    """Return the failure behind an exception; frames before the first one outside the folder `skip` are left out."""
     first, _, _ = str(error).partition("\n")
-    cause = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    # Our own errors are whole sentences; a stranger's message says little without its type.
+    cause = first if isinstance(error, TinderboxError) else ": ".join(filter(None, (type(error).__name__, first)))
     frames = error.__traceback__
-    while skip and frames is not None and frames.tb_frame.f_code.co_filename == skip and frames.tb_next:
+    while skip and frames is not None and Path(frames.tb_frame.f_code.co_filename).is_relative_to(skip):
         frames = frames.tb_next
     details = "".join(traceback.format_exception(type(error), error, frames))
-    return Failure(cause, details[-_LONGEST_DETAILS:])
+    return Failure(_printable(cause)[:_LONGEST_CAUSE], _printable(details)[-_LONGEST_DETAILS:])
+
+
+def _printable(text: str) -> str:
+    """Return a text that UTF-8, and so JSON, can hold: a file name that is none may be part of a message."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def describe_exit(code: int | None) -> Failure:

@@ -102,7 +102,7 @@ class Child:
             raise EOFError
         try:
             return self.connection.recv()
-        except ConnectionResetError as error:
+        except OSError as error:  # it was killed while it sent this one
             raise EOFError from error
 
     def send(self, message: Any) -> None:
@@ -123,13 +123,14 @@ class Child:
         return self._process.exitcode
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal the child's process group, which it leads once it runs."""
-        if self._process.pid is None or self._process.exitcode is not None:
+        """Signal the child's process group, which it leads once it runs, and which outlives it in what it started."""
+        if self._process.pid is None:
             return
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            self._process.kill()
+            if self._process.exitcode is None:  # it does not lead its group yet
+                self._process.kill()
 
 
 class Nursery:

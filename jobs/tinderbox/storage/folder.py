@@ -74,7 +74,7 @@ class StudyFolder:
         """
         if not self.exists():
             storage = self.root.rpartition("/")[0]
-            known = ", ".join(find_studies(storage)) or "none"
+            known = ", ".join(_names(self._files, storage)) or "none"
             raise BadInput(f"there is no study {self.name!r} in {storage}; it holds {known}")
         tree: dict[str, Any] = yaml.safe_load(self.read("job.yaml"))
         return tree
@@ -153,7 +153,11 @@ def log_name(trial: int, attempt: int) -> str:
 def find_studies(storage: str) -> list[str]:
     """Return the names of the studies below a storage folder or URL."""
     files, root = fsspec.url_to_fs(storage)
-    return sorted(path.split("/")[-2] for path in files.glob(f"{root.rstrip('/')}/*/job.yaml"))
+    return _names(files, root.rstrip("/"))
+
+
+def _names(files: fsspec.AbstractFileSystem, root: str) -> list[str]:
+    return sorted(path.split("/")[-2] for path in files.glob(f"{root}/*/job.yaml"))
 
 
 @asynccontextmanager

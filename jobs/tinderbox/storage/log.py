@@ -50,7 +50,10 @@ class SegmentLog:
         if self._descriptor is None:
             # Exclusive: of two drivers that start at once, one gets this generation.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            self._descriptor = os.open(self._part(self.generation, 0), flags, 0o644)
+            try:
+                self._descriptor = os.open(self._part(self.generation, 0), flags, 0o644)
+            except FileExistsError as error:
+                raise Superseded(f"another driver has taken over {self._folder}; this one stops") from error
         written = 0
         while written < len(lines):
             written += os.write(self._descriptor, lines[written:])

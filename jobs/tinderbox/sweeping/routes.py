@@ -161,7 +161,7 @@ class Routes:
         except StaleAttempt as error:
             return _refuse(409, str(error))
         except (Superseded, OSError) as error:
-            return _refuse(503, f"the study's record cannot be written: {error}")
+            return _refuse(503, f"storage does not take it: {error}")
         except (BadInput, ValidationError, KeyError, ValueError) as error:
             return _refuse(400, str(error))
 
