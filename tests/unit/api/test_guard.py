@@ -1,0 +1,70 @@
+"""A study without executors, or whose executors keep dying, ends with a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from tinderbox.api.guard import Guard, Patience
+from tinderbox.errors import NoExecutor
+from tinderbox.sweeping.status import Status
+
+PATIENCE = Patience(start_seconds=60, deaths=3)
+
+
+@dataclass
+class FakePods:
+    """Pods as a test wants them."""
+
+    died: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+
+    def deaths(self) -> list[str]:
+        """Return the deaths."""
+        return self.died
+
+    def waiting(self) -> list[str]:
+        """Return the waits."""
+        return self.waits
+
+
+def status(slots: int, ended: int = 0) -> Status:
+    """A study with so many slots and so many trials ended."""
+    trials = {"waiting": 0, "running": 0, "complete": ended, "failed": 0, "diverged": 0, "stopped": 0}
+    return Status(trials, 10, slots, "loss", None, None, None, 0.0, None, False)
+
+
+def test_the_first_executor_has_its_time() -> None:
+    """Until the start time-out nothing happens; after it the cluster's reason is told with exit code 3."""
+    guard = Guard(FakePods(waits=["image 'x' cannot be had"]), lambda: None, PATIENCE, now=0)
+    guard.check(status(slots=0), now=59)
+    with pytest.raises(NoExecutor, match="no executor came within 60 s: image 'x' cannot be had") as caught:
+        guard.check(status(slots=0), now=61)
+    assert caught.value.exit_code == 3
+
+
+def test_a_refused_pod_is_asked_for() -> None:
+    """Where no pod could even be made, the reason is the API server's refusal."""
+    guard = Guard(FakePods(), lambda: "exceeded quota", PATIENCE, now=0)
+    with pytest.raises(NoExecutor, match="exceeded quota"):
+        guard.check(status(slots=0), now=61)
+
+
+def test_executors_that_came_once_may_all_go() -> None:
+    """The start time-out is for the first executor only; later losses are the breaker's business."""
+    guard = Guard(FakePods(), lambda: None, PATIENCE, now=0)
+    guard.check(status(slots=1), now=10)
+    guard.check(status(slots=0), now=1000)
+
+
+def test_too_many_deaths_in_a_row_end_the_study() -> None:
+    """Three deaths without a trial that ended in between are enough; one that ended forgives those before it."""
+    pods = FakePods(died=["a", "b"])
+    guard = Guard(pods, lambda: None, PATIENCE, now=0)
+    guard.check(status(slots=1), now=1)
+    guard.check(status(slots=1, ended=1), now=2)
+    pods.died += ["c", "d"]
+    guard.check(status(slots=1, ended=1), now=3)
+    pods.died.append("e")
+    with pytest.raises(NoExecutor, match="5 executors died, 3 of them in a row: e"):
+        guard.check(status(slots=1, ended=1), now=4)
