@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tinderbox.api.result import SweepResult, open_study
     from tinderbox.api.sweep import sweep
-    from tinderbox.config import ChoiceParameter as Choice
-    from tinderbox.config import FloatParameter as Float
-    from tinderbox.config import IntParameter as Int
+    from tinderbox.config.spoken import Choice, Float, Int
     from tinderbox.errors import TinderboxError
     from tinderbox.sweeping.keras import keras_callback
     from tinderbox.sweeping.trial import Trial
@@ -28,9 +26,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Choice": "tinderbox.config:ChoiceParameter",
-    "Float": "tinderbox.config:FloatParameter",
-    "Int": "tinderbox.config:IntParameter",
+    "Choice": "tinderbox.config.spoken:Choice",
+    "Float": "tinderbox.config.spoken:Float",
+    "Int": "tinderbox.config.spoken:Int",
     "SweepResult": "tinderbox.api.result:SweepResult",
     "TinderboxError": "tinderbox.errors:TinderboxError",
     "Trial": "tinderbox.sweeping.trial:Trial",

@@ -45,7 +45,7 @@ def make_plan(
         objective = by_name(job.objective, code)
         function = import_from(job.objective, code)
     else:
-        objective = by_value(function)
+        objective = by_value(function, code)
     data = data or load(job.data, base, lambda name: import_from(name, code))
     run = identify(job.name, describe_job(job), digest(data), objective.digest)
     return Plan(job, objective, function, data, proposer, run)
@@ -81,5 +81,5 @@ def check_continues(folder: StudyFolder, job: SweepJob) -> None:
     if differing:
         raise BadInput(
             f"study {job.name!r} exists and was begun with another {' and '.join(differing)}; "
-            "give this one another name, or start over with --fresh"
+            "give this one another name, or start over with --fresh, in a notebook fresh=True"
         )

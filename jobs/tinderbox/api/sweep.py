@@ -46,6 +46,7 @@ def sweep(
     data: Mapping[str, np.ndarray] | Mapping[str, Any] | str = "digits",
     search: str = "tpe",
     trials: int | None = None,
+    fresh: bool = False,
     spark: SparkSession | None = None,
     **options: Any,
 ) -> SweepResult:
@@ -53,28 +54,29 @@ def sweep(
 
     `train` is called with a Trial; `space` maps names to Float, Int or Choice; `data` is the name of a built-in
     source, a mapping as under `data` in a job file, or a mapping of arrays named `x_train`, `y_train` and so on (or
-    `x` and `y`, which are split). `options` are further keys of a job file. Without `spark`, the sweep runs on this
-    machine.
+    `x` and `y`, which are split). `options` are further keys of a job file. A study of this `name` is continued, or
+    set aside where it is to be `fresh`. Without `spark`, the sweep runs on the session there is, or on this machine.
 
     Raises:
         BadInput: Something about the job cannot be run; nothing was started.
         NoTrialSucceeded: Every trial has ended and none has a value.
     """
     arrays = from_arrays(data) if isinstance(data, Mapping) and "source" not in data else None
+    called = getattr(train, "__name__", type(train).__name__).strip("<>")
     tree = {
         "kind": "sweep",
         "name": name,
-        "objective": f"notebook:{train.__name__}",
+        "objective": f"notebook:{called}",
         "metric": {"name": metric, "direction": direction},
         "parameters": dict(space),
         "search": search,
-        "budget": {"trials": trials} if trials else {},
+        "budget": {} if trials is None else {"trials": trials},
         "epochs": epochs,
         "data": {"source": "memory", "digest": digest(arrays)} if arrays else _source(data),
         **options,
     }
     job = check_sweep(tree, "tinderbox.sweep")
-    return run(make_plan(job, Path.cwd(), train, arrays), spark=spark)
+    return run(make_plan(job, Path.cwd(), train, arrays), spark=spark, fresh=fresh)
 
 
 def _source(data: Any) -> Any:
@@ -119,9 +121,12 @@ def run(
 
 @contextmanager
 def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -> Iterator[SparkSession]:
-    """Lend a caller's session, or open one for the job and stop it when the block ends."""
-    if spark is not None:
-        yield spark
+    """Lend the caller's session, or the one there is, or open one for the job and stop it when the block ends."""
+    from pyspark.sql import SparkSession
+
+    lent = spark or SparkSession.getActiveSession()
+    if lent is not None:
+        yield lent
         return
     from tinderbox.kube.own import in_cluster, own_pod
     from tinderbox.spark.session import open_session

@@ -47,19 +47,28 @@ class Objective:
         Raises:
             BadInput: The module does not import, or has no such function.
         """
-        if self.pickled is not None:
-            function: Callable[..., Any] = pickle.loads(self.pickled)  # noqa: S301 - from our own closure, not the network
-            return function
         if self.code is not None:
             sys.path.insert(0, str(folder))
-        return find_function(self.name)
+        if self.pickled is None:
+            return find_function(self.name)
+        function: Callable[..., Any] = pickle.loads(self.pickled)  # noqa: S301 - from our own closure, not the network
+        return function
 
 
-def by_value(function: Callable[..., Any]) -> Objective:
-    """Return a function of a notebook or a script as an objective."""
+def by_value(function: Callable[..., Any], folder: Path | None = None) -> Objective:
+    """Return a function of a notebook or a script as an objective, with the folder of modules that it needs.
+
+    Raises:
+        BadInput: The function holds something that cannot travel, or the folder cannot be packed.
+    """
     import cloudpickle
 
-    return Objective(getattr(function, "__qualname__", repr(function)), pickled=cloudpickle.dumps(function))
+    name = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        pickled = cloudpickle.dumps(function)
+    except Exception as error:
+        raise BadInput(f"{name} cannot be sent to the executors: {error}; create inside it what it holds") from error
+    return Objective(name, None if folder is None else pack_code(folder), pickled)
 
 
 def by_name(name: str, folder: Path | None) -> Objective:
