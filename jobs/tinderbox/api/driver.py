@@ -131,13 +131,16 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         token=token,
         objective=plan.objective,
         metric=job.metric.name,
+        data=plan.run.data,
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",
         cores=job.cores,
     )
 
-    def leave(name: str, cause: str) -> None:
+    def leave(name: str, cause: str) -> bool:
+        study = server.coordinator.study
         server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
+        return any(life.slot == name and life.joined >= study.resumed for life in study.slots)
 
     slots = SlotJobs(spark, told, pack(plan.data), job.slots, leave)
     try:

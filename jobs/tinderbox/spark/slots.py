@@ -5,6 +5,7 @@ So one bad node cannot use up Spark's patience with the others, and slots may co
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import threading
@@ -29,13 +30,17 @@ _MOST_FAILURES = 5
 
 @dataclass(frozen=True)
 class SlotPlan:
-    """What every slot of a study is told; it travels in the closure of the slot's job, the token too."""
+    """What every slot of a study is told; it travels in the closure of the slot's job, the token too.
+
+    `data` is the digest of the data set.
+    """
 
     study: str
     url: str
     token: str
     objective: Objective
     metric: str
+    data: str
     preload: tuple[str, ...]
     repeat: bool
     cores: int
@@ -44,8 +49,9 @@ class SlotPlan:
 class SlotJobs:
     """Keeps `count` slots running until they say that the study is over, or `stop` is called.
 
-    `left` is told each time a slot's job ends before its time, with the slot's number and a cause. `failure` says
-    why slots cannot be had at all, after five failures in a row without one slot that ran.
+    `left` is told each time a slot's job ends before its time, with the slot's name and a cause, and returns whether
+    the slot had asked for work. `failure` says why slots cannot be had at all, after five jobs in a row of one slot
+    that never did.
     """
 
     def __init__(
@@ -54,7 +60,7 @@ class SlotJobs:
         plan: SlotPlan,
         archive: bytes,
         count: int,
-        left: Callable[[str, str], None],
+        left: Callable[[str, str], bool],
     ) -> None:
         self._spark, self._plan, self._left = spark, plan, left
         self._data = spark.broadcast(archive)
@@ -89,17 +95,19 @@ class SlotJobs:
     def _keep(self, number: int) -> None:
         """Submit one slot again and again, with growing pauses, until it ends well."""
         failures = 0
-        while not self._stopping.is_set():
+        for submission in itertools.count():
             try:
-                self._submit(number, failures)
+                self._submit(number, submission)
             except Exception as error:
-                failures += 1
+                if self._stopping.is_set():
+                    return
                 cause = first_line(error)
-                self._left(slot_name(number, failures - 1), cause)
+                failures = 1 if self._left(slot_name(number, submission), cause) else failures + 1
                 if failures >= _MOST_FAILURES:
                     self.failure = TinderboxError(f"slot {number} failed {failures} times, the last time: {cause}")
                     return
-                self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF))
+                if self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF)):
+                    return
             else:
                 return
 
@@ -131,7 +139,7 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
         objective=plan.objective,
         metric=plan.metric,
         code=scratch / f"code-{plan.objective.digest[:16]}",
-        data=scratch / "data",
+        data=scratch / f"data-{plan.data[:16]}",
         repeat=plan.repeat,
     )
     unpack(lambda: data.value, work.data)
