@@ -1,0 +1,215 @@
+"""What events add up to."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from tinderbox.sweeping.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    Outcome,
+    Reported,
+    SlotJoined,
+    SlotLeft,
+    StudyEnded,
+    StudyStarted,
+    TrialProposed,
+)
+from tinderbox.sweeping.study import Checkpoint, State, Study
+
+
+class Story:
+    """Tells a study event after event, a second between any two."""
+
+    def __init__(self, direction: str = "minimize") -> None:
+        self.study, self.time = Study("loss", direction), 100.0
+        self.tell(StudyStarted, generation=1)
+
+    def tell(self, kind: type, **fields: Any) -> None:
+        """Let an event happen."""
+        self.study.apply(kind(time=self.time, **fields))
+        self.time += 1
+
+    def propose(self, **more: Any) -> int:
+        """Add a trial and return its number."""
+        number = len(self.study.trials)
+        self.tell(TrialProposed, trial=number, parameters={"x": number}, seed=number, known=0, **more)
+        return number
+
+    def start(self, trial: int, slot: str = "a") -> None:
+        """Start a trial's next attempt."""
+        attempt = self.study.trials[trial].attempt + 1
+        self.tell(AttemptStarted, trial=trial, attempt=attempt, slot=slot, node="n")
+
+    def report(self, trial: int, epoch: int, value: float) -> None:
+        """Report an epoch."""
+        metrics = {"loss": value, "other": 1.0}
+        self.tell(Reported, trial=trial, attempt=self.study.trials[trial].attempt, epoch=epoch, metrics=metrics)
+
+    def end(self, trial: int, outcome: Outcome = "complete", cause: str = "") -> None:
+        """End a trial's attempt."""
+        attempt = self.study.trials[trial].attempt
+        self.tell(AttemptEnded, trial=trial, attempt=attempt, outcome=outcome, cause=cause, details="d")
+
+    def run(self, value: float, outcome: Outcome = "complete") -> int:
+        """Run a whole trial of one epoch and return its number."""
+        trial = self.propose()
+        self.start(trial)
+        self.report(trial, 1, value)
+        self.end(trial, outcome)
+        return trial
+
+
+def test_a_trial_goes_from_waiting_to_complete() -> None:
+    """State, counts and lists follow each event."""
+    story = Story()
+    study, trial = story.study, story.propose()
+    assert (study.trials[trial].state, study.counts[State.WAITING], list(study.open)) == (State.WAITING, 1, [0])
+    story.start(trial)
+    assert (study.trials[trial].state, study.counts[State.WAITING]) == (State.RUNNING, 0)
+    story.report(trial, 1, 0.5)
+    story.report(trial, 2, 0.4)
+    story.end(trial)
+    assert (study.trials[trial].state, study.counts[State.COMPLETE], study.counts[State.RUNNING]) == ("complete", 1, 0)
+    assert (study.ended, study.open) == ([study.trials[trial]], {})
+    assert (study.trials[trial].seconds, study.trials[trial].epoch) == (3.0, 2)
+    assert study.trials[trial].curve("loss") == [(1, 0.5), (2, 0.4)]
+    assert study.trials[trial].curve("none") == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        ("complete", State.COMPLETE),
+        ("failed", State.FAILED),
+        ("diverged", State.DIVERGED),
+        ("stopped", State.STOPPED),
+        ("lost", State.WAITING),
+        ("released", State.WAITING),
+    ],
+)
+def test_the_state_after_each_outcome(outcome: Outcome, state: State) -> None:
+    """Lost and released trials wait again, the others have ended."""
+    story = Story()
+    trial = story.study.trials[story.run(0.5, outcome)]
+    assert trial.state is state
+    assert state.ended is (outcome not in ("lost", "released"))
+    assert (trial in story.study.ended) is state.ended
+    assert (trial.number in story.study.open) is not state.ended
+
+
+def test_a_new_attempt_begins_anew() -> None:
+    """The reports of a lost attempt are forgotten, its cause and its time are not."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    story.report(trial, 1, 0.1)
+    story.end(trial, "lost", "its slot vanished")
+    story.start(trial)
+    found = story.study.trials[trial]
+    assert (found.attempt, found.reports, found.epoch, found.value("loss")) == (2, {}, 0, None)
+    assert (found.attempts[0].outcome, found.attempts[0].cause) == ("lost", "its slot vanished")
+    assert (found.cause, found.seconds) == ("", 2.0)
+
+
+def test_the_value_is_the_last_report() -> None:
+    """Not the luckiest one."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    for epoch, value in ((1, 0.1), (2, 0.9)):
+        story.report(trial, epoch, value)
+    assert story.study.trials[trial].value("loss") == 0.9
+    assert story.study.trials[trial].value("none") is None
+
+
+@pytest.mark.parametrize(("direction", "best", "ranking"), [("minimize", 1, [1, 3, 0]), ("maximize", 0, [0, 1, 3])])
+def test_the_best_in_each_direction(direction: str, best: int, ranking: list[int]) -> None:
+    """Only complete trials compete, and of equals the earlier one is the best."""
+    story = Story(direction)
+    for value, outcome in ((0.5, "complete"), (0.2, "complete"), (0.0, "failed"), (0.2, "complete"), (9.0, "stopped")):
+        story.run(value, outcome)  # type: ignore[arg-type]  # literals
+    assert story.study.best is story.study.trials[best]
+    assert [trial.number for trial in story.study.ranked()] == ranking
+    assert story.study.best_value == story.study.ranked()[0].value("loss")
+
+
+def test_without_a_complete_trial_there_is_no_best() -> None:
+    """Neither failures nor a trial without a value win."""
+    story = Story()
+    story.run(0.5, "failed")
+    silent = story.propose()
+    story.start(silent)
+    story.end(silent)
+    assert (story.study.best, story.study.best_value, story.study.ranked()) == (None, None, [])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_beats_nothing(value: float) -> None:
+    """In neither direction, and not even nothing."""
+    for direction in ("minimize", "maximize"):
+        assert Study("loss", direction).better(value, None) is False
+        assert Study("loss", direction).better(0.0, None) is True
+
+
+def test_an_equal_value_is_not_better() -> None:
+    """The earlier of equals stays the best."""
+    study = Study("loss", "minimize")
+    assert (study.better(1.0, 1.0), study.better(0.9, 1.0), study.better(1.1, 1.0)) == (False, True, False)
+
+
+def test_the_baseline_and_a_checkpoint_are_kept() -> None:
+    """Which trial ran the defaults, and where a state lies."""
+    story = Story()
+    trial = story.propose(baseline=True)
+    story.start(trial)
+    story.report(trial, 1, 0.5)
+    story.tell(CheckpointSaved, trial=trial, attempt=1, epoch=1, path="p", sha256="00", size=3)
+    assert story.study.baseline is story.study.trials[trial]
+    assert story.study.trials[trial].checkpoint == Checkpoint(1, 1, "p", "00", 3)
+
+
+def test_slots_come_and_go() -> None:
+    """A slot that joins twice has two lives."""
+    story = Story()
+    story.tell(SlotJoined, slot="a", node="n")
+    story.tell(SlotLeft, slot="a", cause="gone")
+    story.tell(SlotJoined, slot="a", node="m")
+    lives = [(life.node, life.joined, life.left, life.cause) for life in story.study.slots]
+    assert lives == [("n", 101.0, 102.0, "gone"), ("m", 103.0, None, "")]
+
+
+def test_the_slots_of_a_driver_end_with_it() -> None:
+    """A slot of the same name under the next driver is another one."""
+    story = Story()
+    story.tell(SlotJoined, slot="a", node="n")
+    story.time += 1000
+    story.tell(StudyStarted, generation=2)
+    story.tell(SlotJoined, slot="a", node="n")
+    story.tell(SlotLeft, slot="a", cause="gone")
+    lives = [(life.joined, life.left, life.cause) for life in story.study.slots]
+    assert lives == [(101.0, 101.0, "its driver ended"), (1103.0, 1104.0, "gone")]
+
+
+def test_the_time_between_drivers_does_not_count() -> None:
+    """Running time is the time in which some driver worked, until its last event."""
+    story = Story()
+    assert Study("loss", "minimize").running_time(5.0) == 0.0
+    story.propose()
+    assert story.study.running_time(150.0) == 50.0
+    story.time = 1000.0
+    story.tell(StudyStarted, generation=2)
+    assert (story.study.started, story.study.resumed, story.study.generation) == (100.0, 1000.0, 2)
+    assert story.study.running_time(1010.0) == 11.0
+
+
+def test_a_study_that_ended_may_go_on() -> None:
+    """A further driver opens it again, until it says that it has ended."""
+    story = Story()
+    story.tell(StudyEnded, cause="all trials have ended")
+    assert (story.study.finished, story.study.cause) == (101.0, "all trials have ended")
+    story.tell(StudyStarted, generation=2)
+    assert (story.study.finished, story.study.cause) == (None, "")
