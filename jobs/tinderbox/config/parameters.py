@@ -12,7 +12,7 @@ from tinderbox.config.model import Closed
 Value = bool | int | float | str
 """One value of a parameter, as the user's function gets it."""
 
-PointCount = Annotated[int, Field(ge=2, strict=True)]
+PointCount = Annotated[int, Field(ge=2, le=1_000_000)]
 
 
 class Parameter(Closed):

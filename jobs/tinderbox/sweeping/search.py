@@ -1,7 +1,8 @@
 """What to try next: every method is a function of the trial's number and of the trials that have ended.
 
 Nothing else is remembered between two calls, so a study resumed from its record proposes what an undisturbed one
-would have proposed after the same events.
+would have proposed after the same events. Only cma-es also carries its covariance along, and learns it anew after a
+resume.
 """
 
 from __future__ import annotations

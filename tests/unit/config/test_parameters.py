@@ -64,6 +64,10 @@ def test_the_valid_edge(accept: Accept, parameter: dict[str, Any]) -> None:
             "give points or a count of 2 or more",
         ),
         (FLOAT | {"grid": 1}, "parameters.p.grid: input should be greater than or equal to 2, got 1"),
+        (
+            FLOAT | {"grid": 10**9},
+            "parameters.p.grid: input should be less than or equal to 1000000, got 1000000000",
+        ),
         (FLOAT | {"grid": ["a"]}, "parameters.p.grid: input should be a valid number, got 'a'"),
         (FLOAT | {"low": "0.1"}, "parameters.p.low: input should be a valid number, got '0.1'"),
         (FLOAT | {"high": float("inf")}, "parameters.p.high: input should be a finite number, got inf"),

@@ -1,0 +1,136 @@
+"""What Optuna's samplers get to see of a study."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from tinderbox.config import SweepJob
+from tinderbox.sweeping.projection import KNOWN_TRIALS, Sampled, distribution, shown_state
+from tinderbox.sweeping.study import Attempt, State, Trial
+
+MakeJob = Callable[..., SweepJob]
+
+
+def trial(number: int, state: State, value: float | None = 0.5, **parameters: Any) -> Trial:
+    """Return a trial with one report."""
+    made = Trial(number, parameters or {"x": (number % 100) / 100}, number, False, state)
+    made.attempts = [Attempt(1, "a", "n", 0.0)]
+    made.reports = {} if value is None else {1: {"loss": value}}
+    return made
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[optuna.trial.FrozenTrial]]:
+    """Collect what each sampler is shown."""
+    shown: list[list[optuna.trial.FrozenTrial]] = []
+    ask = optuna.Study.ask
+
+    def spy(study: optuna.Study, *args: Any, **more: Any) -> optuna.Trial:
+        shown.append(study.get_trials())
+        return ask(study, *args, **more)
+
+    monkeypatch.setattr(optuna.Study, "ask", spy)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (State.WAITING, TrialState.RUNNING),
+        (State.RUNNING, TrialState.RUNNING),
+        (State.COMPLETE, TrialState.COMPLETE),
+        (State.FAILED, TrialState.FAIL),
+        (State.DIVERGED, TrialState.PRUNED),
+        (State.STOPPED, TrialState.PRUNED),
+    ],
+)
+def test_each_state_has_its_picture(state: State, shown: TrialState) -> None:
+    """A diverged trial is the worst there is, an open one keeps others away from its point."""
+    assert shown_state(trial(0, state)) is shown
+
+
+def test_a_study_as_optuna_sees_it(make_job: MakeJob, seen: Any) -> None:
+    """In the order of numbers, with values of complete trials and curves of stopped ones only."""
+    ended = [trial(2, State.COMPLETE, 0.2), trial(0, State.DIVERGED, None), trial(1, State.STOPPED, 0.9)]
+    Sampled(make_job(search="tpe")).propose(4, ended, [trial(3, State.RUNNING, 0.1)])
+    (shown,) = seen
+    assert [one.state for one in shown] == [
+        TrialState.PRUNED, TrialState.PRUNED, TrialState.COMPLETE, TrialState.RUNNING,
+    ]  # fmt: skip
+    assert [one.params["x"] for one in shown] == [0.0, 0.01, 0.02, 0.03]
+    assert [one.intermediate_values for one in shown] == [{}, {1: 0.9}, {}, {}]
+    assert shown[2].value == 0.2
+
+
+def test_an_open_trial_that_ends_meanwhile_stays_open(make_job: MakeJob, seen: Any) -> None:
+    """The sampler works in a thread of its own: what the search was asked with is what it sees."""
+    Sampled(make_job(search="tpe")).propose(1, [], [trial(0, State.COMPLETE, 0.2)])
+    assert [one.state for one in seen[0]] == [TrialState.RUNNING]
+
+
+@pytest.mark.parametrize(("direction", "best"), [("minimize", range(125)), ("maximize", range(500, 625))])
+def test_a_long_study_is_shown_in_part(make_job: MakeJob, seen: Any, direction: str, best: range) -> None:
+    """The best quarter of what came before, and the newest: TPE does not slow down for ever."""
+    ended = [trial(number, State.COMPLETE, float(number)) for number in range(1000)]
+    ended[300].state, ended[300].reports = State.FAILED, {}
+    job = make_job(search="tpe", metric={"name": "loss", "direction": direction})
+    Sampled(job).propose(1000, ended, [])
+    values = [one.value for one in seen[0]]
+    assert len(values) == KNOWN_TRIALS
+    assert values == [float(number) for number in (*best, *range(625, 1000))]
+
+
+def test_a_study_of_just_that_length_is_shown_whole(make_job: MakeJob, seen: Any) -> None:
+    """The edge."""
+    Sampled(make_job(search="tpe")).propose(500, [trial(n, State.COMPLETE, 1.0) for n in range(KNOWN_TRIALS)], [])
+    assert len(seen[0]) == KNOWN_TRIALS
+
+
+def test_tpe_learns(make_job: MakeJob) -> None:
+    """After enough trials it looks near the best ones, in both directions."""
+    for direction, target in (("minimize", 0.3), ("maximize", 0.9)):
+        job = make_job(search="tpe", metric={"name": "loss", "direction": direction})
+        sign = 1 if direction == "minimize" else -1
+        ended = [
+            trial(number, State.COMPLETE, sign * (number / 40 - target) ** 2, x=number / 40) for number in range(40)
+        ]
+        found = [Sampled(job).propose(number, ended, [])["x"] for number in range(40, 50)]
+        assert sum(abs(x - target) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
+
+
+def test_cma_es_keeps_its_covariance(make_job: MakeJob, seen: Any) -> None:
+    """What it wrote on the trials that it proposed is there when they have ended."""
+    space = {"x": {"type": "float", "low": 0, "high": 1}, "y": {"type": "float", "low": 0, "high": 1}}
+    sampled = Sampled(make_job(space, search={"method": "cma-es", "startup": 1}))
+    ended: list[Trial] = []
+    for number in range(12):
+        chosen = sampled.propose(number, ended, [])
+        ended.append(trial(number, State.COMPLETE, float(chosen["x"]) ** 2, **chosen))
+    assert any(key.startswith("cma") for one in seen[-1] for key in one.system_attrs)
+
+
+def test_optuna_is_quiet(make_job: MakeJob, caplog: pytest.LogCaptureFixture) -> None:
+    """It does not tell the terminal that a study was created in memory."""
+    with caplog.at_level(logging.INFO):
+        Sampled(make_job(search="tpe")).propose(0, [], [])
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ({"type": "float", "low": 0, "high": 1}, optuna.distributions.FloatDistribution(0, 1)),
+        ({"type": "float", "low": 1, "high": 2, "log": True}, optuna.distributions.FloatDistribution(1, 2, log=True)),
+        ({"type": "int", "low": 1, "high": 9}, optuna.distributions.IntDistribution(1, 9)),
+        ({"type": "int", "low": 1, "high": 9, "log": True}, optuna.distributions.IntDistribution(1, 9, log=True)),
+        ({"type": "choice", "choices": ["a", 1]}, optuna.distributions.CategoricalDistribution(["a", 1])),
+    ],
+)
+def test_distributions(make_job: MakeJob, parameter: Any, expected: optuna.distributions.BaseDistribution) -> None:
+    """Each kind of parameter is the same kind to Optuna."""
+    assert distribution(make_job({"p": parameter}).parameters["p"]) == expected

@@ -1,0 +1,196 @@
+"""What is proposed, in which order, and that a resumed study proposes the same."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tinderbox.config import SweepJob, read_sweep
+from tinderbox.errors import BadInput
+from tinderbox.sweeping.events import Parameters, encode
+from tinderbox.sweeping.journal import rebuild
+from tinderbox.sweeping.search import Proposer
+from tinderbox.sweeping.space import is_active
+
+MakeJob = Callable[..., SweepJob]
+Open = Callable[..., Any]
+
+MIXED: dict[str, Any] = {
+    "lr": {"type": "float", "low": 1e-4, "high": 1, "log": True},
+    "optimizer": {"type": "choice", "choices": ["sgd", "adam"]},
+    "momentum": {"type": "float", "low": 0, "high": 0.9, "when": {"optimizer": "sgd"}},
+    "width": {"type": "int", "low": 8, "high": 128, "log": True},
+    "layers": {"type": "int", "low": 1, "high": 3},
+}
+GRID: dict[str, Any] = {
+    "a": {"type": "float", "low": 0, "high": 1, "grid": 3},
+    "b": {"type": "int", "low": 1, "high": 9, "grid": [1, 5, 9]},
+}
+
+
+def value_of(parameters: Parameters) -> float:
+    """Return the loss of a pretended function."""
+    return sum(value**2 if isinstance(value, int | float) else len(str(value)) for value in parameters.values())
+
+
+def explore(opened: Any, job: SweepJob, count: int, restart_at: int | None = None) -> tuple[Any, list[Parameters]]:
+    """Run trials one after the other, two open at a time, with a new driver and proposer at some point."""
+    proposer, proposals, open_leases = Proposer(job), [], []
+    for number in range(count):
+        if number == restart_at:
+            opened, proposer = opened.restart(), Proposer(job)
+            for lease in open_leases:  # the new driver leases what the old one's slots ran
+                assert opened.take(f"s{lease.trial}").trial == lease.trial
+        study = opened.study
+        parameters = proposer.propose(number, list(study.ended), list(study.open.values()))
+        proposals.append(parameters)
+        opened.coordinator.propose(parameters, len(study.ended), proposer.is_baseline(number), opened.now)
+        open_leases.append(opened.take(f"s{number}"))
+        if len(open_leases) == 2:
+            lease = open_leases.pop(0)
+            current = opened.study.trials[lease.trial].attempt
+            lease = type(lease)(**{**vars(lease), "attempt": current})
+            opened.report(lease, 2, value_of(lease.parameters), slot=f"s{lease.trial}", last=True)
+            opened.coordinator._end(opened.study.trials[lease.trial], "complete", opened.now)
+    return opened, proposals
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "qmc"])
+def test_a_resumed_study_proposes_the_same(make_job: MakeJob, desk: Open, method: str) -> None:
+    """After the same events, with nothing but the record, a new proposer goes on as the old one would have."""
+    job = make_job(MIXED, search={"method": method, "startup": 4})
+    _, undisturbed = explore(desk(16, proposed=False), job, 16)
+    _, resumed = explore(desk(16, proposed=False), job, 16, restart_at=9)
+    assert resumed == undisturbed
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_each_proposal_follows_from_the_record(make_job: MakeJob, desk: Open, method: str) -> None:
+    """The number of trials that were known, and the order in which they ended, give every proposal again."""
+    job = make_job(MIXED, search={"method": method, "startup": 3})
+    opened, proposals = explore(desk(12, proposed=False), job, 12)
+    study = rebuild([b"".join(map(encode, opened.record))], "loss", "minimize")
+    for number, known in ((5, 4), (11, 10)):
+        ended = study.ended[:known]
+        still_open = [trial for trial in study.trials.values() if trial.number < number and trial not in ended]
+        assert Proposer(job).propose(number, ended, still_open) == proposals[number]
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "qmc", "cma-es"])
+def test_every_proposal_lies_in_the_space(make_job: MakeJob, desk: Open, method: str) -> None:
+    """Bounds, whole numbers, choices and conditions are respected, and no point is proposed twice."""
+    job = make_job(MIXED, search={"method": method, "startup": 3})
+    _, proposals = explore(desk(14, proposed=False), job, 14)
+    for chosen in proposals:
+        assert 1e-4 <= chosen["lr"] <= 1  # type: ignore[operator]  # a number
+        assert chosen["optimizer"] in ("sgd", "adam")
+        assert ("momentum" in chosen) is (chosen["optimizer"] == "sgd")
+        assert all(is_active(job.parameters[name], chosen) for name in chosen)
+        assert 0 <= chosen.get("momentum", 0) <= 0.9  # type: ignore[operator]  # a number
+        assert (type(chosen["width"]), type(chosen["layers"])) == (int, int)
+        assert 8 <= chosen["width"] <= 128  # type: ignore[operator]  # a number
+        assert chosen["layers"] in (1, 2, 3)
+    assert len({repr(chosen) for chosen in proposals}) == 14
+    if method != "tpe":  # which may have learned to take one of them
+        assert {"sgd", "adam"} == {chosen["optimizer"] for chosen in proposals}
+
+
+@pytest.mark.parametrize("method", ["random", "qmc", "tpe"])
+def test_seeds_matter(make_job: MakeJob, method: str) -> None:
+    """Another seed is another study, the same one the same."""
+    first, again, other = (Proposer(make_job(MIXED, search=method, seed=seed)) for seed in (1, 1, 2))
+    assert first.propose(3, [], []) == again.propose(3, [], [])
+    assert first.propose(3, [], []) != other.propose(3, [], [])
+
+
+def test_a_quasi_random_sequence_is_spread_evenly(make_job: MakeJob) -> None:
+    """Of the first sixteen points each sixteenth of the range has one, which random draws do not manage."""
+    proposer = Proposer(make_job(search="qmc"))
+    cells = {int(proposer.propose(number, [], [])["x"] * 16) for number in range(16)}  # type: ignore[operator]
+    assert cells == set(range(16))
+
+
+# Grid
+
+
+def grid_of(job: SweepJob) -> list[Parameters]:
+    """Return all that a grid search proposes."""
+    proposer = Proposer(job)
+    assert proposer.limit is not None
+    return [proposer.propose(number, [], []) for number in range(proposer.limit)]
+
+
+def test_a_grid_covers_every_point_once(make_job: MakeJob) -> None:
+    """Without a baseline and without a limit that is the whole study."""
+    points = grid_of(make_job(GRID, search="grid", budget={}))
+    assert sorted((point["a"], point["b"]) for point in points) == [(a, b) for a in (0, 0.5, 1) for b in (1, 5, 9)]
+
+
+def test_a_baseline_on_the_grid_is_moved_to_its_head(make_job: MakeJob) -> None:
+    """It costs no further trial."""
+    space = {"a": GRID["a"] | {"default": 0.5}, "b": GRID["b"] | {"default": 9}}
+    points = grid_of(make_job(space, search="grid", budget={}))
+    assert (points[0], len(points), len({repr(point) for point in points})) == ({"a": 0.5, "b": 9}, 9, 9)
+
+
+def test_a_baseline_beside_the_grid_comes_first(make_job: MakeJob) -> None:
+    """It is one further trial."""
+    space = {"a": GRID["a"] | {"default": 0.1}, "b": GRID["b"] | {"default": 9}}
+    job = make_job(space, search="grid", budget={})
+    points = grid_of(job)
+    assert (points[0], len(points)) == ({"a": 0.1, "b": 9}, 10)
+    proposer = Proposer(job)
+    assert (proposer.is_baseline(0), proposer.is_baseline(1)) == (True, False)
+
+
+def test_part_of_a_grid_is_a_random_choice(make_job: MakeJob) -> None:
+    """As many points as trials, each once, the same for the same seed, and not just the first corner."""
+    job = make_job(GRID, search="grid", budget={"trials": 4})
+    points, whole = grid_of(job), grid_of(make_job(GRID, search="grid", budget={}))
+    assert len({repr(point) for point in points}) == 4
+    assert all(point in whole for point in points)
+    assert points == grid_of(job)
+    assert points != grid_of(make_job(GRID, search="grid", budget={"trials": 4}, seed=8))
+    assert len(grid_of(make_job(GRID, search="grid", budget={"trials": 100}))) == 9
+
+
+def test_the_study_of_the_demo_has_no_point_twice() -> None:
+    """Its baseline lies on its grid, to the last bit."""
+    job = read_sweep(Path(__file__).parents[3] / "jobs" / "sweep-digits.yaml")
+    points = grid_of(job)
+    assert points[0] == {"learning_rate": 0.01, "width": 256}
+    assert len(points) == 21
+
+
+# Limits and baselines of the others
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "qmc", "cma-es"])
+def test_the_baseline_comes_first_and_on_top(make_job: MakeJob, method: str) -> None:
+    """The default parameters are trial 0, beside the number of trials asked for."""
+    job = make_job({"x": {"type": "float", "low": 0, "high": 1, "default": 0.25}}, search=method, budget={"trials": 5})
+    proposer = Proposer(job)
+    assert (proposer.limit, proposer.is_baseline(0), proposer.is_baseline(1)) == (6, True, False)
+    assert proposer.propose(0, [], []) == {"x": 0.25}
+    assert proposer.propose(1, [], []) != {"x": 0.25}
+
+
+def test_only_time_ends_a_study_without_a_number_of_trials(make_job: MakeJob) -> None:
+    """There is no limit then, with a baseline or without."""
+    assert Proposer(make_job(budget={"time": "1h"})).limit is None
+    space = {"x": {"type": "float", "low": 0, "high": 1, "default": 0.25}}
+    assert Proposer(make_job(space, budget={"time": "1h"})).limit is None
+
+
+def test_gp_needs_torch(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it there is one sentence, before anything is started."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    with pytest.raises(BadInput) as refusal:
+        Proposer(make_job(search="gp"))
+    assert str(refusal.value) == (
+        "search gp needs PyTorch, which is not installed; run pip install 'tinderbox[gp]' or search tpe"
+    )
