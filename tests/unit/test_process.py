@@ -1,0 +1,180 @@
+"""Real child processes: what they say, how they end, and that nothing outlives them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tinderbox.process import HEAD, TAIL, Child, Nursery, Output, set_threads
+
+Eventually = Callable[[Callable[[], bool], float], bool]
+
+TARGETS = """
+import os, signal, struct, subprocess, sys, time
+
+def echo(connection, arguments):
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+    os.system("echo from a command")
+    connection.send((os.getpid(), os.getpgrp(), *arguments))
+    connection.send(connection.recv())
+
+def fail(connection, arguments):
+    raise ValueError("no good")
+
+def leave(connection, arguments):
+    connection.send("leaving")
+    os._exit(7)
+
+def stutter(connection, arguments):
+    os.write(connection.fileno(), struct.pack("!i", 1000) + b"half a message")
+    os._exit(0)
+
+def obey(connection, arguments):
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
+    connection.send("ready")
+    time.sleep(60)
+
+def breed(connection, arguments):
+    connection.send(subprocess.Popen(["sleep", "60"]).pid)
+"""
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return a module that children can import."""
+    folder = tmp_path_factory.mktemp("targets")
+    (folder / "process_targets.py").write_text(TARGETS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module("process_targets")
+
+
+@pytest.fixture
+def start(targets: Any) -> Iterator[Callable[..., Child]]:
+    """Return a function that starts a child; none is left after the test."""
+    children = []
+
+    def begin(name: str, *arguments: Any) -> Child:
+        # The fork server is shared by all tests, so it is given what the others need, too.
+        children.append(Nursery(getattr(targets, name), arguments, ["tinderbox.sweeping.child"]).start())
+        return children[-1]
+
+    yield begin
+    for child in children:
+        child.end()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_a_child_talks_and_prints(start: Callable[..., Child]) -> None:
+    """Messages go both ways, prints of all kinds are kept, it leads its own group, and it ends with 0."""
+    child = start("echo", "argument", 5)
+    assert child.receive(20) == (child.pid, child.pid, "argument", 5)
+    assert child.receive(0.01) is None
+    child.send({"a": 1})
+    assert child.receive(20) == {"a": 1}
+    with pytest.raises(EOFError):
+        child.receive(20)
+    assert sorted(child.output.text().splitlines()) == ["from a command", "to stderr", "to stdout"]
+    child.output.clear()
+    assert child.output.text() == ""
+    assert child.end() == 0
+
+
+def test_a_child_that_raises(start: Callable[..., Child]) -> None:
+    """It ends with 1, and its traceback is in its output."""
+    child = start("fail")
+    with pytest.raises(EOFError):
+        child.receive(20)
+    assert "ValueError: no good" in child.output.text()
+    assert child.end() == 1
+
+
+def test_a_child_that_leaves(start: Callable[..., Child]) -> None:
+    """What it sent before arrives, and the exit code is its own; a message to it is lost without a word."""
+    child = start("leave")
+    assert child.receive(20) == "leaving"
+    with pytest.raises(EOFError):
+        child.receive(20)
+    child.send("too late")
+    assert child.end() == 7
+    assert child.end() == 7
+
+
+def test_a_child_that_is_killed_in_the_middle_of_a_message(start: Callable[..., Child]) -> None:
+    """Half a message is none."""
+    child = start("stutter")
+    with pytest.raises(EOFError):
+        child.receive(20)
+
+
+def test_a_child_is_asked_before_it_is_killed(start: Callable[..., Child]) -> None:
+    """With a grace it may end by itself, without one it is killed at once."""
+    polite, rude = start("obey"), start("obey")
+    assert (polite.receive(20), rude.receive(20)) == ("ready", "ready")
+    assert polite.end(grace=10) == 5
+    began = time.monotonic()
+    assert rude.end() == -signal.SIGKILL
+    assert time.monotonic() - began < 2
+
+
+def test_what_a_child_started_ends_with_it(start: Callable[..., Child], eventually: Eventually) -> None:
+    """Even when the child itself has long ended."""
+    child = start("breed")
+    grandchild = child.receive(20)
+    with pytest.raises(EOFError):
+        child.receive(20)
+    assert is_alive(grandchild)
+    child.end()
+    assert eventually(lambda: not is_alive(grandchild), 5)
+
+
+def test_output_keeps_its_beginning_and_its_end() -> None:
+    """What is too much is left out in the middle, with its size."""
+    ours, theirs = Pipe(duplex=False)
+    output = Output(ours)
+    everything = b"".join(b"line %06d\n" % number for number in range(50_000))
+    written = 0
+    while written < len(everything):
+        written += os.write(theirs.fileno(), everything[written : written + 50_000])
+    theirs.close()
+    text = output.text()
+    gap = f"\n[... {len(everything) - HEAD - TAIL:,} bytes left out ...]\n"
+    assert text == everything[:HEAD].decode() + gap + everything[-TAIL:].decode()
+
+
+def test_output_that_just_fits_is_whole() -> None:
+    """The edge, and bytes that are no text."""
+    ours, theirs = Pipe(duplex=False)
+    output = Output(ours)
+    everything = b"x" * (HEAD + TAIL - 1) + b"\xff"
+    written = 0
+    while written < len(everything):
+        written += os.write(theirs.fileno(), everything[written : written + 50_000])
+    assert output.text() == "x" * (HEAD + TAIL - 1) + "\N{REPLACEMENT CHARACTER}"
+    theirs.close()
+
+
+def test_threads_of_children_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each numerical library is told; what the user said about TensorFlow's log stays."""
+    names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    for name in (*names, "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "99")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    set_threads(3)
+    assert [os.environ[name] for name in names] == ["3"] * 4
+    assert (os.environ["TF_NUM_INTEROP_THREADS"], os.environ["TF_CPP_MIN_LOG_LEVEL"]) == ("1", "0")
