@@ -67,7 +67,8 @@ class Sampled:
         for name, parameter in self._job.parameters.items():
             if is_active(parameter, chosen):
                 chosen[name] = suggest(asked, name, parameter)
-        self._attributes[number] = study.get_trials(deepcopy=False)[-1].system_attrs
+        if self._job.search.method == "cma-es":  # TPE's would only make a proposal depend on who asks
+            self._attributes[number] = study.get_trials(deepcopy=False)[-1].system_attrs
         return chosen
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
