@@ -35,9 +35,8 @@ class Client:
     """Speaks to one coordinator; safe to use from several threads."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._pool = urllib3.PoolManager(maxsize=4, retries=_REPEATED, timeout=_LONGEST_WAIT)
+        self._pool = urllib3.connection_from_url(url, maxsize=4, retries=_REPEATED, timeout=_LONGEST_WAIT)
 
     def lease(self, ask: Ask) -> Answer:
         """Ask for work; waits a while where there is none yet."""
@@ -63,7 +62,7 @@ class Client:
             self._send("PUT", f"/trials/{trial}/checkpoint?{query}", file, {"Content-Length": str(size)})
 
     def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None = None) -> bytes:
-        reply = self._pool.request(method, self._url + path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not
+        reply = self._pool.urlopen(method, path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not
         if reply.status == 200:
             return reply.data
         reason = (
