@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -13,10 +17,13 @@ from pyspark.sql import SparkSession
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.java import provide_java
+from tinderbox.spark.slots import first_line
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 # The JVM only hosts Python here: a quick start matters, peak speed does not.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+_MASTER = re.compile(r"local(\[.+\])?|local-cluster\[.+\]|yarn|(spark|k8s)://.+")
 
 _ALWAYS = {
     "spark.ui.showConsoleProgress": "false",
@@ -39,9 +46,11 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     that only the pod itself knows. Elsewhere `master` says where to run, this machine where it is None.
 
     Raises:
-        BadInput: There is no Java to run Spark on, or slots do not fit the executors.
+        BadInput: There is no Java to run Spark on, the master is none, or slots do not fit the executors.
         TinderboxError: Spark does not start.
     """
+    if master is not None and not _MASTER.fullmatch(master):
+        raise BadInput(f"a Spark master is local[2], spark://HOST:PORT, yarn or k8s://URL, got {master!r}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     settings = {**_ALWAYS, "spark.task.cpus": str(job.cores)}
     builder = SparkSession.builder.appName(f"tinderbox {job.name}")
@@ -54,9 +63,23 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        return builder.getOrCreate()
+        with _keeping_interrupts():
+            return builder.getOrCreate()
     except Exception as error:
-        raise TinderboxError(f"Spark does not start: {str(error).partition(chr(10))[0]}") from error
+        raise TinderboxError(f"Spark does not start: {first_line(error)}") from error
+
+
+@contextmanager
+def _keeping_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C as it is: Spark would cancel the slots' jobs at once, before they can give their trials back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,180 @@
+"""A sweep that is stopped on the way leaves a usable study and no process, and the same command continues it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tinderbox.api.result import SweepResult, open_study
+from tinderbox.errors import TinderboxError
+from tinderbox.sweeping.study import State, Study
+
+Processes = Callable[[], dict[int, str]]
+Eventually = Callable[[Callable[[], bool], float], bool]
+
+# Trials 0 to 2 are over at once; the others wait until they may go on.
+FUNCTION = """
+import time
+from pathlib import Path
+
+from place import FOLDER
+
+
+def train(trial):
+    print("epochs follow")
+    for epoch in (1, 2):
+        trial.report(epoch, checkpoint=lambda file: file.write(b"state"), loss=trial.params["x"])
+        while trial.number > 2 and not Path(FOLDER, "go").exists():
+            time.sleep(0.05)
+"""
+
+JOB = """
+kind: sweep
+name: stopped
+objective: stopped_objective:train
+code: code
+preload: []
+metric: {name: loss, direction: minimize}
+parameters:
+  x: {type: float, low: 0, high: 1, grid: 6}
+search: grid
+epochs: 2
+data: {source: npz, path: data.npz}
+"""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended: exit code, what it printed, the study it left and the processes that outlived it."""
+
+    code: int
+    output: str
+    errors: str
+    study: SweepResult
+    left: dict[int, str]
+
+    @property
+    def states(self) -> list[str]:
+        """The state of each trial."""
+        return [trial.state.value for trial in self.study.record.trials.values()]
+
+    def outcomes(self, number: int) -> list[str | None]:
+        """Return how each attempt of a trial ended."""
+        return [attempt.outcome for attempt in self.study.record.trials[number].attempts]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs `tinderbox sweep` in a folder, as the leader of a process group, as a shell does."""
+
+    folder: Path
+    processes: Processes
+    eventually: Eventually
+
+    def run(self, stop: Callable[[int], None] | None = None) -> Ending:
+        """Run the command to its end; `stop` is called with its pid once two trials run and three have ended."""
+        before = set(self.processes())
+        generation = self._record().generation if (self.folder / "studies").exists() else 0
+        command = [sys.executable, "-m", "tinderbox", "sweep", "job.yaml"]
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        ) as started:
+            if stop is not None:
+                assert self.eventually(lambda: self._is_under_way(generation + 1), 60)
+                stop(started.pid)
+            output, errors = started.communicate(timeout=90)
+        self.eventually(lambda: set(self.processes()) <= before, 8)
+        left = {pid: text for pid, text in self.processes().items() if pid not in before}
+        return Ending(started.returncode, output, errors, open_study("stopped", str(self.folder / "studies")), left)
+
+    def _record(self) -> Study:
+        return open_study("stopped", str(self.folder / "studies")).record
+
+    def _is_under_way(self, generation: int) -> bool:
+        try:
+            record = self._record()
+        except TinderboxError:
+            return False
+        counts = record.counts
+        return record.generation == generation and counts[State.COMPLETE] == 3 and counts[State.RUNNING] == 2
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory, processes: Processes, eventually: Eventually) -> Terminal:
+    """A folder with the job, its code and its data."""
+    folder = tmp_path_factory.mktemp("terminal")
+    (folder / "code").mkdir()
+    (folder / "code" / "stopped_objective.py").write_text(FUNCTION)
+    (folder / "code" / "place.py").write_text(f"FOLDER = {str(folder)!r}\n")
+    (folder / "job.yaml").write_text(JOB)
+    np.savez(folder / "data.npz", x=np.zeros((40, 2)), y=np.arange(40) % 2)
+    return Terminal(folder, processes, eventually)
+
+
+@pytest.fixture(scope="module")
+def interrupted(terminal: Terminal) -> Ending:
+    """The command, stopped by Ctrl-C: SIGINT for its whole process group."""
+    return terminal.run(lambda pid: os.killpg(pid, signal.SIGINT))
+
+
+@pytest.fixture(scope="module")
+def terminated(terminal: Terminal, interrupted: Ending) -> Ending:
+    """The same command again, stopped by SIGTERM for the process, as a container is."""
+    return terminal.run(lambda pid: os.kill(pid, signal.SIGTERM))
+
+
+@pytest.fixture(scope="module")
+def finished(terminal: Terminal, terminated: Ending) -> Ending:
+    """The same command a third time, run to its end."""
+    (terminal.folder / "go").touch()
+    return terminal.run()
+
+
+def test_ctrl_c_leaves_a_usable_study(interrupted: Ending, terminal: Terminal) -> None:
+    """Exit code 130, one sentence, running trials given back, a report and the best so far."""
+    assert interrupted.code == 130, interrupted.errors
+    assert interrupted.errors == "stopped; run the same command again to continue\n"
+    assert interrupted.states == ["complete"] * 3 + ["waiting"] * 3
+    assert [interrupted.outcomes(number) for number in (3, 4)] == [["released"], ["released"]]
+    assert interrupted.study.best_parameters == {"x": 0.0}
+    kept = {path.relative_to(terminal.folder / "studies" / "stopped").as_posix() for path in files(terminal.folder)}
+    assert kept >= {"best/model", "best/parameters.yaml", "report.html", "optuna.log", "logs/trial-00000/attempt-1.log"}
+
+
+def test_ctrl_c_leaves_no_process(interrupted: Ending) -> None:
+    """Java, Python workers, fork servers and the trials' processes are gone."""
+    assert interrupted.left == {}
+
+
+def test_sigterm_stops_as_ctrl_c_does(terminated: Ending) -> None:
+    """Exit code 143, and only the trials that were running are run again."""
+    assert terminated.code == 143, terminated.errors
+    assert terminated.errors == "stopped; run the same command again to continue\n"
+    assert terminated.states == ["complete"] * 3 + ["waiting"] * 3
+    assert [terminated.outcomes(number) for number in (0, 3, 4)] == [["complete"], ["released"] * 2, ["released"] * 2]
+    assert terminated.left == {}
+
+
+def test_the_same_command_completes_the_study(finished: Ending) -> None:
+    """Finished trials are not run again, the others complete, and the command says where everything is."""
+    assert finished.code == 0, finished.errors
+    assert finished.errors == ""
+    assert finished.states == ["complete"] * 6
+    assert [finished.outcomes(number)[-1] for number in range(6)] == ["complete"] * 6
+    assert [len(finished.outcomes(number)) for number in range(6)] == [1, 1, 1, 3, 3, 1]
+    assert finished.study.record.generation == 3
+    assert "best of 6 trials of study stopped" in finished.output
+    assert finished.study.report in finished.output
+    assert finished.left == {}
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a study."""
+    return [path for path in (folder / "studies" / "stopped").rglob("*") if path.is_file()]

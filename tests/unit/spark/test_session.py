@@ -1,0 +1,81 @@
+"""Sessions are refused in one sentence, and the files they need travel with the package."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tinderbox
+from tinderbox.config import SweepJob, check_sweep
+from tinderbox.errors import BadInput
+from tinderbox.spark.session import open_session, read_defaults, size_of_executors
+
+MakeJob = Callable[..., SweepJob]
+
+
+@pytest.fixture
+def make_job() -> MakeJob:
+    """A function that returns a job with these changes."""
+    tree: dict[str, Any] = {
+        "kind": "sweep",
+        "name": "small",
+        "objective": "module:function",
+        "metric": {"name": "loss", "direction": "minimize"},
+        "parameters": {"x": {"type": "float", "low": 0, "high": 1, "grid": 2}},
+        "search": "grid",
+        "epochs": 1,
+    }
+    return lambda **changes: check_sweep(tree | changes, "test")
+
+
+@pytest.mark.parametrize("master", ["nonsense", "local[2", "spark://", "", "localhost:7077"])
+def test_a_wrong_master_is_refused_before_java_starts(make_job: MakeJob, master: str) -> None:
+    """What Spark would take minutes of Java frames to refuse costs one sentence."""
+    with pytest.raises(BadInput, match=r"^a Spark master is local\[2\], .*, got '"):
+        open_session(make_job(), master, None)
+
+
+@pytest.mark.parametrize(
+    ("slots", "cores", "given", "executors"), [(4, 1, "2", "2"), (5, 1, "2", "3"), (3, 2, "4", "2"), (2, 2, None, "2")]
+)
+def test_executors_are_as_many_as_slots_need(
+    make_job: MakeJob, slots: int, cores: int, given: str | None, executors: str
+) -> None:
+    """Slots share executors where they fit; without a word of the chart, an executor is as large as a slot."""
+    defaults = {"spark.executor.cores": given} if given else {}
+    sizes = size_of_executors(make_job(slots=slots, cores=cores), defaults)
+    assert sizes == {"spark.executor.instances": executors, "spark.executor.cores": given or str(cores)}
+
+
+def test_a_slot_larger_than_an_executor_is_refused(make_job: MakeJob) -> None:
+    """Such a slot would wait for ever."""
+    with pytest.raises(BadInput, match="cores must be at most 2, what the chart gives an executor, got 4"):
+        size_of_executors(make_job(cores=4), {"spark.executor.cores": "2"})
+
+
+def test_defaults_are_read_as_spark_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comments, blank lines and keys without a value are left out."""
+    (tmp_path / "spark-defaults.conf").write_text(
+        "# a comment\n\nspark.executor.cores   4\nspark.x a b \nspark.empty\n"
+    )
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    assert read_defaults() == {"spark.executor.cores": "4", "spark.x": "a b"}
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path / "none"))
+    assert read_defaults() == {}
+
+
+def test_every_file_of_the_package_is_installed() -> None:
+    """What is no module, such as Spark's logging, is named in pyproject.toml, or a wheel would lack it."""
+    package = Path(tinderbox.__file__).parent
+    named = tomllib.loads((package.parents[1] / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    patterns = {f"{name.replace('.', '/')}/{pattern}" for name, globs in named.items() for pattern in globs}
+    files = [
+        path.relative_to(package.parent).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    ]
+    assert [file for file in files if not any(fnmatch.fnmatch(file, pattern) for pattern in patterns)] == []

@@ -1,0 +1,158 @@
+"""Slots are kept until the study is over: submitted again when they fail, given up when they never come."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from pyspark import SparkContext
+from tinderbox.spark import slots
+from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, slot_name
+from tinderbox.sweeping.objective import Objective
+
+PLAN = SlotPlan(
+    study="small",
+    url="http://127.0.0.1:1",
+    token="secret",  # noqa: S106
+    objective=Objective("module:function"),
+    metric="loss",
+    data="0123456789abcdef",
+    preload=(),
+    repeat=False,
+    cores=1,
+)
+
+
+class Spark:
+    """Runs `job` with the slot's name where Spark would run a job."""
+
+    def __init__(self, job: Callable[[str], None]) -> None:
+        self.job, self.cancelled, self.destroyed = job, list[str](), False
+        self._name = ""
+
+    def broadcast(self, archive: bytes) -> Spark:
+        """Return what can be destroyed."""
+        return self
+
+    def destroy(self) -> None:
+        """Note that the data was let go."""
+        self.destroyed = True
+
+    def setJobGroup(self, group: str, description: str, interruptOnCancel: bool) -> None:  # noqa: N802, N803
+        """Do nothing."""
+
+    def parallelize(self, names: list[str], partitions: int) -> Any:
+        """Return a data set of one slot's name."""
+        spark = self
+
+        class Rows:
+            def foreach(self, function: Callable[[str], None]) -> None:
+                spark.job(names[0])
+
+        return Rows()
+
+    def cancelJobGroup(self, group: str) -> None:  # noqa: N802
+        """Note what was cancelled."""
+        self.cancelled.append(group)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses, and threads that need no session."""
+    monkeypatch.setattr(slots, "_LONGEST_BACKOFF", 0.0)
+    monkeypatch.setattr(slots, "InheritableThread", threading.Thread)
+
+
+def keep(spark: Spark, left: Callable[[str, str], bool], count: int = 1) -> SlotJobs:
+    """Return started slots."""
+    jobs = SlotJobs(cast("SparkContext", spark), PLAN, b"", count, left)
+    jobs.start()
+    return jobs
+
+
+def test_a_slot_that_ends_well_is_not_submitted_again() -> None:
+    """Each slot is one job, and the data is let go when all have ended."""
+    names: list[str] = []
+    spark = Spark(names.append)
+    jobs = keep(spark, lambda name, cause: True, count=3)
+    jobs.stop(5)
+    assert sorted(names) == ["slot-0", "slot-1", "slot-2"]
+    assert jobs.failure is None
+    assert spark.destroyed
+    assert spark.cancelled == []
+
+
+def test_a_slot_that_worked_is_submitted_again_without_end() -> None:
+    """A slot that had work before it was lost comes back under a new name, however often that happens."""
+    names, told, over = list[str](), list[tuple[str, str]](), threading.Event()
+
+    def job(name: str) -> None:
+        names.append(name)
+        if len(names) <= 12:
+            raise OSError("worker exited")
+        over.set()
+
+    def left(name: str, cause: str) -> bool:
+        told.append((name, cause))
+        return True
+
+    jobs = keep(Spark(job), left)
+    assert over.wait(5)
+    jobs.stop(5)
+    assert names == ["slot-0", *(f"slot-0.{number}" for number in range(1, 13))]
+    assert told == [(name, "worker exited") for name in names[:-1]]
+    assert jobs.failure is None
+
+
+def test_a_slot_that_never_comes_is_given_up() -> None:
+    """Five jobs in a row that never asked for work end the study with the cause."""
+    ended = threading.Event()
+
+    def job(name: str) -> None:
+        if name == "slot-0.4":
+            ended.set()
+        raise RuntimeError("No module named 'tinderbox'")
+
+    jobs = keep(Spark(job), lambda name, cause: False)
+    assert ended.wait(5)
+    jobs.stop(5)
+    assert str(jobs.failure) == "slot 0 failed 5 times, the last time: No module named 'tinderbox'"
+
+
+def test_a_late_slot_is_cancelled_without_a_word() -> None:
+    """A job that outlives its grace is cancelled; that it fails then is no news, and its data stays."""
+    told, cancelled = list[str](), threading.Event()
+
+    def job(name: str) -> None:
+        cancelled.wait(5)
+        raise RuntimeError("Job 0 cancelled")
+
+    spark = Spark(job)
+    spark.cancelJobGroup = lambda group: cancelled.set()  # type: ignore[method-assign]
+    jobs = keep(spark, lambda name, cause: bool(told.append(name)))
+    jobs.stop(0.1)
+    assert cancelled.is_set()
+    assert told == []
+    assert not spark.destroyed
+
+
+def test_names_of_slots() -> None:
+    """A slot's name tells how often it was submitted again."""
+    assert [slot_name(3, 0), slot_name(3, 2)] == ["slot-3", "slot-3.2"]
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("An error occurred\n: org.apache.spark.SparkException: Job aborted\n\tat a.b.C", None),
+        ("Traceback\n  File x\nModuleNotFoundError: No module named 'y'\n\n\tat a.b.C", None),
+        ("only this", "only this"),
+        ("", "ValueError"),
+    ],
+)
+def test_the_line_of_a_spark_exception_that_matters(message: str, line: str | None) -> None:
+    """Of pages of Java frames, the line with the error is kept; an empty message leaves the type."""
+    wanted = line or next(part for part in message.split("\n") if "Error: " in part or "Exception: " in part)
+    assert first_line(ValueError(message)) == wanted
