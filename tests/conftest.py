@@ -7,8 +7,25 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tinderbox.api.plan import describe_job
+from tinderbox.config import check_sweep
+from tinderbox.run import identify
+from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointSaved,
+    Event,
+    Reported,
+    SlotJoined,
+    StudyEnded,
+    StudyStarted,
+    TrialProposed,
+    encode,
+)
 
 _TAG = "TINDERBOX_TEST_RUN"
 
@@ -52,3 +69,58 @@ def eventually() -> Callable[[Callable[[], bool], float], bool]:
         return met
 
     return wait
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> StudyFolder:
+    """A study of five trials as a run leaves it, but for its report.
+
+    Trial 0 is the baseline, 1 the best, with a state; 2 was lost and then failed, 3 diverged, 4 waits.
+    """
+    job = check_sweep(
+        {
+            "kind": "sweep",
+            "name": "small",
+            "objective": "module:function",
+            "metric": {"name": "loss", "direction": "minimize"},
+            "parameters": {"x": {"type": "float", "low": 0, "high": 4, "grid": 5, "default": 0}},
+            "search": "grid",
+            "epochs": 1,
+            "storage": str(tmp_path / "studies"),
+        },
+        "test",
+    )
+    folder = StudyFolder(job.storage, job.name)
+    folder.write_job(describe_job(job), identify(job.name, describe_job(job), "d" * 64, "c" * 64))
+    folder.write("checkpoints/trial-00001/attempt-1-epoch-1", b"state of trial 1")
+    folder.write("logs/trial-00002/attempt-1.log", b"first attempt\n")
+    folder.write("logs/trial-00002/attempt-2.log", b"second attempt\n")
+    log = folder.log()
+    log.append(b"".join(encode(event) for event in _history()))
+    log.close()
+    return folder
+
+
+def _history() -> Iterator[Event]:
+    yield StudyStarted(time=100, generation=1)
+    yield SlotJoined(time=101, slot="slot-0", node="node-a")
+    for number in range(5):
+        yield TrialProposed(
+            time=101, trial=number, parameters={"x": float(number)}, seed=7, known=0, baseline=number == 0
+        )
+    yield from _attempt(0, 1, 0.5, outcome="complete")
+    yield from _attempt(1, 1, 0.25, outcome="complete", path="checkpoints/trial-00001/attempt-1-epoch-1")
+    yield from _attempt(2, 1, None, outcome="lost", cause="slot slot-0 on node-a left: it broke")
+    yield from _attempt(2, 2, None, outcome="failed", cause="ValueError: no", details="Traceback\nValueError: no\n")
+    yield from _attempt(3, 1, float("nan"), outcome="diverged", cause="loss was nan in epoch 1")
+    yield StudyEnded(time=110, cause="its time is used up")
+
+
+def _attempt(trial: int, attempt: int, value: float | None, path: str = "", **ending: Any) -> Iterator[Event]:
+    named = {"trial": trial, "attempt": attempt}
+    yield AttemptStarted(time=102, slot="slot-0", node="node-a", **named)
+    if value is not None:
+        yield Reported(time=103, epoch=1, metrics={"loss": value}, **named)
+    if path:
+        yield CheckpointSaved(time=103, epoch=1, path=path, sha256="", size=16, **named)
+    yield AttemptEnded(time=104, **named, **ending)

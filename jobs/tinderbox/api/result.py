@@ -27,10 +27,11 @@ class SweepResult:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row for each trial: number, state, value, parameters, epoch, seconds, attempts, cause."""
+        """One row for each trial, by number: state, value, parameters, baseline, epoch, seconds, attempts, cause."""
         import pandas as pd
 
-        return pd.DataFrame([self._row(trial) for trial in self.record.trials.values()]).set_index("trial")
+        rows = [self._row(trial) for trial in self.record.trials.values()]
+        return pd.DataFrame(rows, index=pd.Index(list(self.record.trials), name="trial"))
 
     @property
     def best_parameters(self) -> Parameters | None:
@@ -84,17 +85,19 @@ class SweepResult:
         """
         trial = self.record.trials.get(number)
         if trial is None:
-            raise BadInput(f"study {self.job.name!r} has trials 0 to {len(self.record.trials) - 1}, got {number}")
-        attempt = attempt or trial.attempt
+            known = f"trials 0 to {len(self.record.trials) - 1}" if self.record.trials else "no trials yet"
+            raise BadInput(f"study {self.job.name!r} has {known}, got {number}")
+        if not trial.attempts:
+            raise BadInput(f"trial {number} has not been started yet")
+        attempt = trial.attempt if attempt is None else attempt
         if not 1 <= attempt <= trial.attempt:
-            raise BadInput(f"trial {number} has {trial.attempt} attempts, counted from 1, got {attempt}")
+            raise BadInput(f"trial {number} has attempts 1 to {trial.attempt}, got {attempt}")
         name = log_name(number, attempt)
         printed = self.folder.read(name).decode(errors="replace") if self.folder.has(name) else ""
         return printed + trial.attempts[attempt - 1].details
 
     def _row(self, trial: Trial) -> dict[str, Any]:
         return {
-            "trial": trial.number,
             "state": trial.state.value,
             self.record.metric: trial.value(self.record.metric),
             **trial.parameters,

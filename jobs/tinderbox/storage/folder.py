@@ -34,11 +34,14 @@ class StudyFolder:
     logs/trial-00007/attempt-1.log                    what an attempt printed
     best/model.keras, best/parameters.yaml            the winner
     report.html, optuna.log, plots/                   made from the record
+
+    Raises:
+        BadInput: The URL is of a kind that is not known, or needs a package that is not installed.
     """
 
     def __init__(self, storage: str, name: str) -> None:
-        self._files, root = fsspec.url_to_fs(storage)
-        self.name, self.root = name, f"{root.rstrip('/')}/{name}"
+        self._files, root = _open(storage)
+        self.name, self.root = name, f"{root}/{name}"
         self.is_local = "file" in self._files.protocol
 
     def path(self, *parts: str) -> str:
@@ -62,9 +65,16 @@ class StudyFolder:
     # The job and its identity
 
     def write_job(self, job: dict[str, Any], run: Run) -> None:
-        """Keep a job and its identity."""
-        self.write("run.json", json.dumps(asdict(run), indent=2).encode())
-        self.write("job.yaml", yaml.safe_dump(job, sort_keys=False).encode())
+        """Keep a job and its identity.
+
+        Raises:
+            BadInput: Storage cannot be written.
+        """
+        try:
+            self.write("run.json", json.dumps(asdict(run), indent=2).encode())
+            self.write("job.yaml", yaml.safe_dump(job, sort_keys=False).encode())
+        except OSError as error:
+            raise BadInput(f"storage {self.root} cannot be written: {error.strerror or error}; give another") from error
 
     def read_job(self) -> dict[str, Any]:
         """Return the job that the study runs.
@@ -152,8 +162,15 @@ def log_name(trial: int, attempt: int) -> str:
 
 def find_studies(storage: str) -> list[str]:
     """Return the names of the studies below a storage folder or URL."""
-    files, root = fsspec.url_to_fs(storage)
-    return _names(files, root.rstrip("/"))
+    return _names(*_open(storage))
+
+
+def _open(storage: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    try:
+        files, root = fsspec.url_to_fs(storage)
+    except (ImportError, ValueError) as error:
+        raise BadInput(f"storage {storage!r} cannot be opened: {error}; give a folder or another URL") from error
+    return files, root.rstrip("/")
 
 
 def _names(files: fsspec.AbstractFileSystem, root: str) -> list[str]:
