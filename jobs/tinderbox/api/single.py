@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tinderbox.api.plan import Plan
-from tinderbox.config import AnyParameter, ChoiceParameter, SweepJob
+from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
 from tinderbox.data import pack, unpack
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.failure import Failure, describe_exit
 from tinderbox.process import Child, Nursery, set_threads
 from tinderbox.sweeping.child import Over, Reporting, Work, run, stand_by
 from tinderbox.sweeping.events import Parameters
@@ -26,12 +27,13 @@ def choose_parameters(job: SweepJob, given: Mapping[str, Any]) -> Parameters:
     """Return the parameters for a single trial: those given, and the defaults of the others.
 
     Raises:
-        BadInput: A name is unknown, a value is out of bounds, or a parameter has neither value nor default.
+        BadInput: A name is unknown or has no place beside the others, a value is out of bounds, or a parameter has
+            neither value nor default.
     """
-    unknown = [name for name in given if name not in job.parameters]
-    if unknown:
-        raise BadInput(f"there is no parameter {unknown[0]!r}; the job has {', '.join(job.parameters)}")
     chosen: Parameters = {}
+    for name in given:
+        if name not in job.parameters:
+            raise BadInput(f"there is no parameter {name!r}; the job has {', '.join(job.parameters)}")
     for name, parameter in job.parameters.items():
         if is_active(parameter, chosen):
             value = given.get(name, parameter.default)
@@ -39,6 +41,8 @@ def choose_parameters(job: SweepJob, given: Mapping[str, Any]) -> Parameters:
                 raise BadInput(f"{name} has no default; give --params {name}=VALUE")
             _check_value(name, value, parameter)
             chosen[name] = value
+        elif name in given:
+            raise BadInput(f"{name} exists only when {parameter.when}; leave it out here")
     return chosen
 
 
@@ -48,6 +52,8 @@ def _check_value(name: str, value: Any, parameter: AnyParameter) -> None:
             raise BadInput(f"{name} must be one of {parameter.choices}, got {value!r}")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise BadInput(f"{name} must be a number, got {value!r}")
+    elif isinstance(parameter, IntParameter) and not isinstance(value, int):
+        raise BadInput(f"{name} must be a whole number, got {value}")
     elif not parameter.low <= value <= parameter.high:
         raise BadInput(f"{name} must lie between {parameter.low} and {parameter.high}, got {value}")
 
@@ -82,7 +88,7 @@ class Cost:
 
 
 def measure_cost(plan: Plan, timeout: float) -> Cost | None:
-    """Run the first two epochs of one trial in a child process; None when they take longer than `timeout` seconds.
+    """Run one trial to its second report in a child process; None when that takes longer than `timeout` seconds.
 
     Raises:
         TinderboxError: The function fails.
@@ -100,24 +106,34 @@ def measure_cost(plan: Plan, timeout: float) -> Cost | None:
             child.end()
     if times is None:
         return None
-    epoch = times[-1] - times[-2]
-    return Cost(start=max(times[1] - times[0] - epoch, 0.0), epoch=epoch, parameters=middle)
+    (before, began), (epoch, ended) = list(times.items())[-2:]
+    seconds = (ended - began) / (epoch - before)
+    return Cost(start=max(ended - times[0] - epoch * seconds, 0.0), epoch=seconds, parameters=middle)
 
 
-def _time_reports(child: Child, lease: Lease, timeout: float) -> list[float] | None:
-    """Return when the trial began and when its first reports came, two at most."""
-    times = [time.monotonic()]
+def explain_failure(parameters: Parameters, failure: Failure) -> TinderboxError:
+    """Return the error that says how the user's function failed, with its traceback."""
+    told = ", ".join(f"{name}={value}" for name, value in parameters.items())
+    return TinderboxError(f"the function failed with {told}: {failure.cause}\n{failure.details}".rstrip())
+
+
+def _time_reports(child: Child, lease: Lease, timeout: float) -> dict[int, float] | None:
+    """Return when the trial began, as epoch 0, and when its first reports came, two at most."""
+    times = {0: time.monotonic()}
     child.send(lease)
     while len(times) < 3:
-        message = child.receive(max(times[0] + timeout - time.monotonic(), 0.0))
+        try:
+            message = child.receive(max(times[0] + timeout - time.monotonic(), 0.0))
+        except EOFError:
+            message = Over("failed", describe_exit(child.end()))
         match message:
             case None:
                 return None
-            case Over(failure=failure) if message.outcome == "failed":
-                raise TinderboxError(f"the function failed with {lease.parameters}: {failure.cause}\n{failure.details}")
+            case Over(outcome="failed", failure=failure):
+                raise explain_failure(lease.parameters, failure)
             case Over():
                 break
             case Reporting():
-                times.append(time.monotonic())
+                times.setdefault(message.epoch, time.monotonic())  # the last one comes again, as the last
                 child.send(Decision())
     return times

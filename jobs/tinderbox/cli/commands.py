@@ -19,7 +19,7 @@ from rich.table import Table
 from tinderbox.api.ending import draw_pictures, write_report
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
-from tinderbox.api.single import choose_parameters, measure_cost, run_here
+from tinderbox.api.single import choose_parameters, explain_failure, measure_cost, run_here
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli.screen import Bar, Lines, clock, number
@@ -90,19 +90,26 @@ def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
     console = Console()
     plan = make_plan(read_sweep(file, changes), file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
-    console.print(f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")
-    console.print(
+    say(console, f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")
+    say(
+        console,
         f"data: {len(data.train):,} examples to train on, {len(data.validation):,} to validate, "
-        f"{len(data.test) if data.test else 0:,} to test"
+        f"{len(data.test) if data.test else 0:,} to test",
     )
     if trials is None:
-        console.print(f"trials: as many as fit in {clock(job.budget.time or 0)}, {job.epochs} epochs each")
+        say(console, f"trials: as many as fit in {clock(job.budget.time or 0)}, {job.epochs} epochs each")
     else:
-        console.print(
-            f"trials: {trials}, {trials * job.epochs:,} epochs in all, on {job.slots} slots of {job.cores} cores"
+        say(
+            console,
+            f"trials: {trials}, {trials * job.epochs:,} epochs in all, on {job.slots} slots of {job.cores} cores",
         )
     if measure:
-        console.print(describe_cost(plan))
+        say(console, describe_cost(plan))
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is, on one line whatever the width: it may be read by a program."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_cost(plan: Plan) -> str:
@@ -134,10 +141,10 @@ def try_(file: Path, changes: tuple[str, ...], params: tuple[str, ...]) -> None:
     console = Console()
     plan = make_plan(read_sweep(file, changes), file.parent)
     parameters = choose_parameters(plan.job, dict(split_setting(text) for text in params))
-    console.print(f"trial with {', '.join(f'{name}={number(value)}' for name, value in parameters.items())}")
+    say(console, f"trial with {', '.join(f'{name}={number(value)}' for name, value in parameters.items())}")
     over = run_here(plan, parameters, Terminal(console))
     if over.outcome == "failed":
-        raise TinderboxError(f"the function failed: {over.failure.cause}\n{over.failure.details}")
+        raise explain_failure(parameters, over.failure)
 
 
 class Terminal:
@@ -148,7 +155,7 @@ class Terminal:
 
     def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
         """Print a report."""
-        self._console.print(f"epoch {epoch}: {', '.join(f'{name} {number(value)}' for name, value in metrics.items())}")
+        say(self._console, f"epoch {epoch}: {', '.join(f'{name} {number(value)}' for name, value in metrics.items())}")
         return Decision()
 
     def save(self, epoch: int, save: Save) -> None:
@@ -165,7 +172,7 @@ def report(study: str, storage: str, png: bool) -> None:
     result = open_study(study, storage)
     write_report(result.record, result.job, result.folder)
     for picture in draw_pictures(result.record, result.job, result.folder) if png else []:
-        console.print(picture, soft_wrap=True, highlight=False)
+        say(console, picture)
     print_result(console, result)
 
 
@@ -176,11 +183,14 @@ def studies(storage: str) -> None:
     console = Console()
     table = Table("study", "trials", "complete", "best", "began")
     for name in find_studies(storage):
-        record = open_study(name, storage).record
+        try:
+            record = open_study(name, storage).record
+        except TinderboxError as error:
+            console.print(f"{name}: {error}", markup=False, soft_wrap=True)
+            continue
         began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""
-        table.add_row(
-            name, str(len(record.trials)), str(record.counts[State.COMPLETE]), number(record.best_value), began
-        )
+        best = "" if record.best_value is None else number(record.best_value)
+        table.add_row(name, str(len(record.trials)), str(record.counts[State.COMPLETE]), best, began)
     console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinderbox.api.result import SweepResult
@@ -16,9 +17,9 @@ def print_result(console: Console, result: SweepResult) -> None:
     """Print the best trials, the gain, and where everything is."""
     console.print(best_trials(result))
     if result.gain is not None:
-        console.print(describe_gain(result.gain))
+        console.print(describe_gain(result.gain), soft_wrap=True)
     for what, path in result.files().items():
-        console.print(f"[bold]{what:<10}[/] {path}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]{what:<10}[/] {escape(path)}", soft_wrap=True, highlight=False)
 
 
 def best_trials(result: SweepResult) -> Table:

@@ -1,0 +1,120 @@
+"""What can be wrong with a sweep is found before anything is started."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinderbox.api.plan import check_continues, describe_job, make_plan
+from tinderbox.config import SweepJob, check_sweep
+from tinderbox.data import from_arrays
+from tinderbox.errors import BadInput
+from tinderbox.run import identify
+from tinderbox.storage import StudyFolder
+
+MakeJob = Callable[..., SweepJob]
+
+
+@pytest.fixture
+def make_job(tmp_path: Path) -> Iterator[MakeJob]:
+    """A function that returns a job whose code lies in a folder of its own; what is imported is forgotten."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "planned.py").write_text(
+        "import numpy as np\n"
+        "def train(trial): ...\n"
+        "def read(): return {'x': np.zeros((20, 1)), 'y': np.arange(20) % 2}\n"
+        "number = 3\n"
+    )
+    (tmp_path / "code" / "broken.py").write_text("import no_such_module\n")
+    tree: dict[str, Any] = {
+        "kind": "sweep",
+        "name": "planned",
+        "objective": "planned:train",
+        "code": "code",
+        "metric": {"name": "loss", "direction": "minimize"},
+        "parameters": {"x": {"type": "float", "low": 0, "high": 1, "grid": 2}},
+        "search": "grid",
+        "epochs": 1,
+        "data": {"source": "function", "function": "planned:read"},
+        "storage": str(tmp_path / "studies"),
+    }
+    path = list(sys.path)
+    yield lambda **changes: check_sweep(tree | changes, "test")
+    sys.path[:] = path
+    for name in ("planned", "broken"):
+        sys.modules.pop(name, None)
+
+
+def test_a_plan_has_all_that_a_sweep_needs(make_job: MakeJob, tmp_path: Path) -> None:
+    """Function, data, search and identity; the code is packed to travel."""
+    plan = make_plan(make_job(), tmp_path)
+    assert plan.function.__name__ == "train"
+    assert len(plan.data.train) == 12
+    assert plan.proposer.limit == 2
+    assert plan.objective.code is not None
+    assert (plan.run.name, len(plan.run.data), plan.run.code) == ("planned", 64, plan.objective.digest)
+
+
+def test_the_identity_tells_data_code_and_configuration_apart(make_job: MakeJob, tmp_path: Path) -> None:
+    """Equal things have equal digests, and a change changes its own digest only."""
+    first, same = make_plan(make_job(), tmp_path).run, make_plan(make_job(), tmp_path).run
+    assert first == same
+    other = make_plan(make_job(epochs=2), tmp_path).run
+    assert (other.data, other.code) == (first.data, first.code)
+    assert other.configuration != first.configuration
+    (tmp_path / "code" / "planned.py").write_text("def train(trial): ...\n")
+    changed = make_plan(make_job(), tmp_path).run
+    assert (changed.data, changed.configuration) == (first.data, first.configuration)
+    assert changed.code != first.code
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"objective": "planned:tune"}, "planned:tune: module planned has no function tune"),
+        ({"objective": "planned:number"}, "planned:number: module planned has no function number"),
+        ({"objective": "unplanned:train"}, "unplanned:train: module unplanned does not import: ModuleNotFoundError"),
+        ({"objective": "broken:train"}, "broken:train: module broken does not import: ModuleNotFoundError"),
+        ({"code": "cod"}, "code must name a folder with your modules, got "),
+        ({"data": {"source": "function", "function": "planned:write"}}, "planned has no function write"),
+        ({"data": {"source": "npz", "path": "data.npz"}}, "data.npz: does not exist; a relative path starts at"),
+    ],
+)
+def test_what_is_missing_is_a_sentence(
+    make_job: MakeJob, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    """One sentence names what is missing, and nothing is written."""
+    with pytest.raises(BadInput) as refused:
+        make_plan(make_job(**changes), tmp_path)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "studies").exists()
+
+
+def test_a_study_continues_with_its_own_job_only(make_job: MakeJob, tmp_path: Path) -> None:
+    """Another job under the same name is refused with the keys that differ."""
+    folder = StudyFolder(str(tmp_path / "studies"), "planned")
+    check_continues(folder, make_job())
+    folder.write_job(describe_job(make_job()), identify("planned", {}, "", ""))
+    check_continues(folder, make_job())
+    with pytest.raises(BadInput) as refused:
+        check_continues(folder, make_job(epochs=2, seed=3))
+    assert str(refused.value) == (
+        "study 'planned' exists and was begun with another epochs and seed; "
+        "give this one another name, or start over with --fresh, in a notebook fresh=True"
+    )
+
+
+def test_a_function_that_cannot_travel_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    """A notebook's function that holds a lock says so before a session is opened."""
+    lock = threading.Lock()
+    data = from_arrays({"x": np.zeros((20, 1)), "y": np.arange(20) % 2})
+    with pytest.raises(BadInput) as refused:
+        make_plan(make_job(code=None), tmp_path, lambda trial: lock.acquire(), data)
+    assert "cannot be sent to the executors: " in str(refused.value)
+    assert "\n" not in str(refused.value)
