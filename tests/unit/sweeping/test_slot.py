@@ -1,0 +1,333 @@
+"""Slots with real child processes and a real coordinator, but without a network between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tinderbox.errors import TinderboxError
+from tinderbox.sweeping.child import Work
+from tinderbox.sweeping.events import CheckpointSaved
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
+from tinderbox.sweeping.slot import Settings, Slot
+from tinderbox.sweeping.study import State
+
+MakeWork = Callable[..., Work]
+Open = Callable[..., Any]
+Eventually = Callable[[Callable[[], bool], float], bool]
+
+
+@dataclass
+class Direct:
+    """A slot's door to a coordinator in the same process; `watch` is called with each report."""
+
+    desk: Any
+    watch: Callable[[int, Report], None] = lambda trial, report: None
+    logs: dict[int, str] = field(default_factory=dict)
+    uploads: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
+    beats: list[Heartbeat] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Let one message after the other in."""
+        self._lock = threading.Lock()
+
+    def lease(self, ask: Ask) -> Answer:
+        """Ask for work."""
+        with self._lock:
+            return self.desk.coordinator.lease(ask, time.time())
+
+    def report(self, trial: int, report: Report) -> Decision:
+        """Deliver a report."""
+        self.watch(trial, report)
+        with self._lock:
+            return self.desk.coordinator.report(trial, report, time.time())
+
+    def finish(self, trial: int, finish: Finish) -> Answer:
+        """End an attempt."""
+        self.logs[trial] = finish.log
+        with self._lock:
+            return self.desk.coordinator.finish(trial, finish, time.time())
+
+    def heartbeat(self, beat: Heartbeat) -> Decision:
+        """Say that the slot is alive."""
+        self.beats.append(beat)
+        with self._lock:
+            self.desk.coordinator.tick(time.time())
+            return self.desk.coordinator.heartbeat(beat, time.time())
+
+    def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
+        """Take a checkpoint."""
+        self.uploads[trial, epoch] = path.read_bytes()
+        self.folders.append(path.parent)
+        saved = CheckpointSaved(
+            time=time.time(), trial=trial, attempt=attempt, epoch=epoch, path="p", sha256="00", size=1
+        )
+        with self._lock:
+            self.desk.coordinator.saved(saved, slot)
+
+
+SETTINGS = Settings(name="a", node="node", preload=("tinderbox.sweeping.child",))
+
+
+@pytest.fixture
+def open_door(desk: Open) -> Callable[..., Direct]:
+    """Return a function that opens a door to a coordinator on real time."""
+
+    def opened(trials: int, **rules: Any) -> Direct:
+        made = desk(trials, **rules)
+        made.study.resumed = time.time()
+        return Direct(made)
+
+    return opened
+
+
+def test_each_trial_has_its_own_process(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """The child that runs the next trial stands by while one trains, and none is left at the end."""
+
+    def train(trial: Any) -> None:
+        import os
+
+        trial.report(2, loss=1.0, pid=os.getpid())
+
+    door, standing_by = open_door(3), list[int | None]()
+    slot = Slot(SETTINGS, make_work(train), door)
+    door.watch = lambda trial, report: standing_by.append(slot._standby.pid if slot._standby else None)
+    assert slot.run() == 3
+    pids = [int(trial.reports[2]["pid"]) for trial in door.desk.study.trials.values()]
+    assert len({*pids, os.getpid()}) == 4
+    assert standing_by[:2] == pids[1:]
+    assert all(not Path(f"/proc/{pid}").exists() for pid in (*pids, *standing_by))
+
+
+def test_a_child_may_run_them_all(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """With reuse all trials have one process, until one of them fails; each has a log of its own."""
+
+    def train(trial: Any) -> None:
+        import os
+
+        print(f"this is trial {trial.number}")  # noqa: T201 - what a user may do
+        trial.report(1, loss=1.0, pid=os.getpid())
+        if trial.number == 1:
+            raise ValueError("no")
+
+    door = open_door(4)
+    assert Slot(SETTINGS, make_work(train, repeat=True), door).run() == 4
+    trials = door.desk.study.trials
+    pids = [trials[number].reports[1]["pid"] for number in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+    assert [trials[number].state for number in range(4)] == ["complete", "failed", "complete", "complete"]
+    assert door.logs == {number: f"this is trial {number}\n" for number in range(4)}
+
+
+def test_ways_to_end(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """Each costs its own trial only, and is told in one sentence."""
+
+    def train(trial: Any) -> None:
+        import os
+        import signal
+
+        if trial.number == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if trial.number == 1:
+            os._exit(3)
+        if trial.number == 2:
+            print("x" * 1_000_000 + "the end")  # noqa: T201 - what a user may do
+            raise ValueError("no such layer")
+        if trial.number == 3:
+            return
+        trial.report(1, loss=float("nan") if trial.number == 4 else 0.5)
+        if trial.number == 4:
+            raise AssertionError("a diverged trial is ended by its report")
+
+    door = open_door(6)
+    assert Slot(SETTINGS, make_work(train), door).run() == 6
+    trials = door.desk.study.trials
+    assert [(trials[number].state.value, trials[number].cause) for number in range(6)] == [
+        ("failed", "the trial's process was killed by SIGKILL"),
+        ("failed", "the trial's process ended with exit code 3 before the function returned"),
+        ("failed", "ValueError: no such layer"),
+        ("failed", "the function returned without a report; call trial.report(epoch, loss=...)"),
+        ("diverged", "loss was nan in epoch 1"),
+        ("complete", ""),
+    ]
+    details = trials[2].attempts[0].details
+    assert "in train" in details
+    assert "tinderbox/sweeping" not in details
+    assert 256 << 10 < len(door.logs[2]) < (256 << 10) + 100
+    assert door.logs[2].endswith("xthe end\n")
+    assert "bytes left out" in door.logs[2]
+
+
+def test_states_are_fetched_when_they_are_wanted(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """Of the best so far, after its last epoch; what the child wrote is removed."""
+
+    def train(trial: Any) -> None:
+        loss = (0.5, 0.9, 0.1)[trial.number]
+        for epoch in (1, 2):
+            trial.report(epoch, checkpoint=lambda file, e=epoch: file.write(b"%d" % e) and None, loss=loss)
+
+    door = open_door(3)
+    Slot(SETTINGS, make_work(train), door).run()
+    assert door.uploads == {(0, 2): b"2", (2, 2): b"2"}
+    assert [folder.exists() for folder in door.folders] == [False, False]
+    checkpoints = [trial.checkpoint for trial in door.desk.study.trials.values()]
+    assert [checkpoint and checkpoint.epoch for checkpoint in checkpoints] == [2, None, 2]
+
+
+def test_a_slot_that_was_given_up_drops_its_trial(
+    open_door: Callable[..., Direct], make_work: MakeWork, tmp_path: Path
+) -> None:
+    """Its child is ended in the middle, it asks for work again, and the trial's next attempt has all the say."""
+    mark = tmp_path / "was here"
+
+    def train(trial: Any) -> None:
+        import time
+
+        trial.report(1, loss=0.5)
+        if not mark.exists():
+            mark.touch()
+            time.sleep(60)
+
+    door = open_door(1)
+
+    def give_up(trial: int, report: Report) -> None:
+        if report.attempt == 1:
+            leave = door.desk.coordinator.leave
+            threading.Timer(0.5, leave, ("a", "its pod was deleted", time.time())).start()
+
+    door.watch = give_up
+    began = time.monotonic()
+    assert Slot(SETTINGS, make_work(train), door).run() == 2
+    assert time.monotonic() - began < 15
+    trial = door.desk.study.trials[0]
+    assert [attempt.outcome for attempt in trial.attempts] == ["lost", "complete"]
+    assert trial.attempts[0].cause == "slot a on node left: its pod was deleted"
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_a_slot_ends_a_trial_whose_time_is_up(
+    open_door: Callable[..., Direct], make_work: MakeWork, repeat: bool
+) -> None:
+    """It need not wait for a report."""
+
+    def train(trial: Any) -> None:
+        import time
+
+        trial.report(1, loss=0.5)
+        time.sleep(60)
+
+    door = open_door(1, seconds=1.0)
+    began = time.monotonic()
+    assert Slot(SETTINGS, make_work(train, repeat), door).run() == 1
+    assert time.monotonic() - began < 15
+    assert (door.desk.study.trials[0].state, door.desk.study.trials[0].cause) == (
+        State.STOPPED,
+        "the study's time is used up",
+    )
+
+
+def test_heartbeats_carry_what_is_new(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """The log is sent while the trial runs, and again only when there is more of it."""
+
+    def train(trial: Any) -> None:
+        import time
+
+        print("hello", flush=True)  # noqa: T201 - what a user may do
+        time.sleep(2)
+        trial.report(1, loss=0.5)
+
+    door = open_door(1)
+    Slot(SETTINGS, make_work(train), door).run()
+    beats = [beat for beat in door.beats if beat.trial == 0]
+    assert [beat.log for beat in beats if beat.log] == ["hello\n"]
+    assert len(beats) >= 2
+    assert {(beat.slot, beat.attempt) for beat in beats} == {("a", 1)}
+
+
+def test_a_door_that_is_closed_ends_the_slot(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """The error is the slot's end, and its children's."""
+
+    def train(trial: Any) -> None:
+        import os
+        import time
+
+        trial.report(1, loss=0.5, pid=os.getpid())
+        time.sleep(60)
+
+    door, pids = open_door(1), list[int]()
+
+    def break_down(trial: int, report: Report) -> None:
+        pids.append(int(report.metrics["pid"]))
+        raise TinderboxError("HTTP 500")
+
+    door.watch = break_down
+    slot = Slot(SETTINGS, make_work(train), door)
+    with pytest.raises(TinderboxError, match="HTTP 500"):
+        slot.run()
+    assert slot._standby is not None
+    assert [Path(f"/proc/{pid}").exists() for pid in (*pids, slot._standby.pid)] == [False, False]
+
+
+SLOT_PROCESS = """
+import sys, time
+from pathlib import Path
+from tinderbox.sweeping.child import Work
+from tinderbox.sweeping.messages import Answer, Decision, Lease
+from tinderbox.sweeping.objective import Objective
+from tinderbox.sweeping.slot import Settings, Slot
+
+class Door:
+    def lease(self, ask):
+        return Answer(lease=Lease(trial=0, attempt=1, parameters={}, seed=0, epochs=9))
+    def heartbeat(self, beat):
+        return Decision()
+    def report(self, trial, report):
+        print(int(report.metrics["pid"]), slot._standby.pid, flush=True)
+        return Decision()
+
+folder = Path(sys.argv[1])
+work = Work(Objective("endless:train"), "loss", folder / "code", folder / "data", False)
+slot = Slot(Settings("a", "node", ("tinderbox.sweeping.child",)), work, Door())
+slot.run()
+"""
+
+ENDLESS = """
+import os, subprocess, time
+def train(trial):
+    subprocess.Popen(["sleep", "300"])
+    trial.report(1, loss=0.5, pid=os.getpid())
+    while True:
+        time.sleep(0.01)
+"""
+
+
+def test_children_end_with_their_slot(
+    tmp_path: Path, make_work: MakeWork, eventually: Eventually, processes: Callable[[], dict[int, str]]
+) -> None:
+    """Killed by SIGKILL, a slot says nothing to anybody: its children, and theirs, end within a second or so."""
+    make_work(lambda trial: None)
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    before = set(processes())
+    slot = subprocess.Popen(
+        [sys.executable, "-c", SLOT_PROCESS, tmp_path],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        text=True,
+    )
+    with slot:
+        assert slot.stdout is not None
+        pids = [int(pid) for pid in slot.stdout.readline().split()]
+        started = set(processes()) - before
+        assert {slot.pid, *pids} <= started
+        assert any("sleep 300" in command for command in processes().values())
+        slot.kill()
+        assert eventually(lambda: not started & set(processes()), 2)
