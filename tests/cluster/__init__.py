@@ -1,0 +1,1 @@
+"""A real three-node Kubernetes on one Linux machine, for the tests: `python -m tests.cluster up`."""
