@@ -87,9 +87,9 @@ class Terminal:
             command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
         ) as started:
             if stop is not None:
-                assert self.eventually(lambda: self._is_under_way(generation + 1), 60)
+                assert self.eventually(lambda: self._is_under_way(generation + 1), 120)
                 stop(started.pid)
-            output, errors = started.communicate(timeout=90)
+            output, errors = started.communicate(timeout=150)
         self.eventually(lambda: set(self.processes()) <= before, 8)
         left = {pid: text for pid, text in self.processes().items() if pid not in before}
         return Ending(started.returncode, output, errors, open_study("stopped", str(self.folder / "studies")), left)

@@ -1,0 +1,62 @@
+"""What a study that has ended looks like on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+
+import pytest
+from rich.console import Console
+from tinderbox.api.ending import GAIN, leave_behind
+from tinderbox.api.result import SweepResult, open_study
+from tinderbox.cli.tables import describe_gain, print_result
+from tinderbox.models.gain import Gain
+from tinderbox.storage import StudyFolder
+
+ACCURACY = Gain("accuracy", 359, 0.98, 0.95, 0.03, 0.01, 0.05)
+
+
+@pytest.fixture
+def result(recorded: StudyFolder) -> SweepResult:
+    """The study."""
+    return open_study("small", recorded.root.rpartition("/")[0])
+
+
+def printed(result: SweepResult) -> str:
+    """Return what is printed where the terminal is narrow."""
+    console = Console(file=io.StringIO(), width=60)
+    print_result(console, result)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_best_trials_are_a_table(result: SweepResult) -> None:
+    """Complete trials only, best first, the default parameters marked."""
+    rows = [line.strip("│").split("│") for line in printed(result).splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["1", "1", "0.25", "1", "2.0"],
+        ["2", "0 (default)", "0.5", "0", "2.0"],
+    ]
+
+
+def test_files_are_told_on_one_line_each(result: SweepResult) -> None:
+    """Paths are whole, however long they are, or they could not be copied."""
+    leave_behind(result.record, result.job, result.folder, None)
+    lines = printed(result).splitlines()
+    assert f"report     {result.report}" in lines
+    assert f"optuna     {result.folder.path('optuna.log')}" in lines
+
+
+def test_the_gain_is_a_sentence(result: SweepResult) -> None:
+    """Accuracies in percent with their interval, and what was scored."""
+    result.folder.write(GAIN, json.dumps(asdict(ACCURACY)).encode())
+    assert (
+        "test accuracy 98 %, 95 % with the default parameters: a gain of +3 (95 % interval +1 to +5); "
+        "chosen on validation data, scored once on 359 test examples"
+    ) in printed(result).splitlines()
+
+
+def test_a_gain_in_another_measure() -> None:
+    """Errors are told as they are."""
+    told = describe_gain(Gain("mean squared error", 20, 0.25, 0.5, -0.25, -0.5, 0.125))
+    assert told.startswith("test mean squared error 0.25, 0.5 with the default parameters: a gain of -0.25 (95 % ")
