@@ -138,6 +138,8 @@ def test_what_a_child_started_ends_with_it(start: Callable[..., Child], eventual
     grandchild = child.receive(20)
     with pytest.raises(EOFError):
         child.receive(20)
+    assert eventually(lambda: not Path(f"/proc/{child.pid}").exists(), 5)
+    time.sleep(0.1)  # until its exit code is known, too
     assert is_alive(grandchild)
     child.end()
     assert eventually(lambda: not is_alive(grandchild), 5)

@@ -181,7 +181,7 @@ Serve = Callable[..., Any]
 
 
 @contextmanager
-def serving(job: SweepJob, log: MemoryLog | None = None, **rules: Any) -> Iterator[Running]:
+def serving(job: SweepJob, log: MemoryLog | None = None, port: int = 0, **rules: Any) -> Iterator[Running]:
     """Run a server in its thread until the block ends."""
     log, files, proposer = log or MemoryLog(), MemoryFiles(), Proposer(job)
     journal = Journal(log)
@@ -189,7 +189,7 @@ def serving(job: SweepJob, log: MemoryLog | None = None, **rules: Any) -> Iterat
     study = rebuild(log.read(), job.metric.name, job.metric.direction)
     server = Server(Coordinator(study, Rules(**rules), journal.add, time.time()), journal, proposer, files, TOKEN)
     try:
-        yield Running(server, log, files, f"http://127.0.0.1:{server.start('127.0.0.1')}")
+        yield Running(server, log, files, f"http://127.0.0.1:{server.start('127.0.0.1', port)}")
     finally:
         server.stop()
 

@@ -99,12 +99,13 @@ def test_after_a_write_that_failed_there_is_no_other(memory_log: Callable[[], An
         log.trouble = trouble
         for number in (2, 3):
             journal.add(joined(number))
-        told = await asyncio.gather(journal.flush(), journal.flush(), return_exceptions=True)
-        assert told == [trouble, trouble]
-        log.trouble = None
-        journal.add(joined(4))
-        with pytest.raises(type(trouble)):
-            await asyncio.wait_for(journal.flush(), 5)
+        async with asyncio.timeout(5):
+            told = await asyncio.gather(journal.flush(), journal.flush(), return_exceptions=True)
+            assert told == [trouble, trouble]
+            log.trouble = None
+            journal.add(joined(4))
+            with pytest.raises(type(trouble)):
+                await journal.flush()
 
     asyncio.run(main())
     assert log.written == [encode(joined(1))]

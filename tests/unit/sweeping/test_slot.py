@@ -320,7 +320,7 @@ def test_children_end_with_their_slot(
     slot = subprocess.Popen(
         [sys.executable, "-c", SLOT_PROCESS, tmp_path],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         text=True,
     )
     with slot:

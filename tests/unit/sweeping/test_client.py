@@ -1,0 +1,152 @@
+"""A slot's messages over a network that fails, against a server made of a few lines."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
+from tinderbox.sweeping import client as module
+from tinderbox.sweeping.client import Client
+from tinderbox.sweeping.messages import Ask, Decision, Finish, Heartbeat, Report
+
+ASK = Ask(slot="slot-0+1", node="n", request=1)
+DECISION = b'{"action": "stop", "save": true}'
+
+
+class Script:
+    """Replies in order, each a status with a body, or None for a connection that breaks; `seen` has all requests."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, bytes] | None] = []
+        self.seen: list[tuple[str, str, str | None, bytes]] = []
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Script, Client]]:
+    """Return a script, and a client of the server that follows it; repeated messages do not wait."""
+    monkeypatch.setattr(module, "_REPEATED", module._REPEATED.new(total=3, backoff_factor=0))
+    plan = Script()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            plan.seen.append((self.command, self.path, self.headers["Authorization"], body))
+            reply = plan.replies.pop(0)
+            if reply is None:
+                self.close_connection = True
+                return
+            self.send_response(reply[0])
+            self.send_header("Content-Type", "application/json" if reply[1][:1] == b"{" else "text/plain")
+            self.send_header("Content-Length", str(len(reply[1])))
+            self.end_headers()
+            self.wfile.write(reply[1])
+
+        do_POST = do_PUT = answer  # noqa: N815 - the names that the library looks for
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield plan, Client(f"http://127.0.0.1:{server.server_port}", "secret")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def report(client: Client) -> Decision:
+    """Send a report."""
+    return client.report(7, Report(slot="a", attempt=1, epoch=1, metrics={"loss": 0.5}))
+
+
+def test_a_message_carries_the_token_and_gets_its_answer(script: tuple[Script, Client]) -> None:
+    """Each goes to its own route."""
+    plan, client = script
+    plan.replies = [(200, DECISION), (200, b'{"done": true}'), (200, b"{}"), (200, b"{}")]
+    assert report(client) == Decision(action="stop", save=True)
+    assert client.lease(ASK).done is True
+    assert client.finish(7, Finish(ask=ASK, attempt=1, outcome="complete")).lease is None
+    assert client.heartbeat(Heartbeat(slot="a")) == Decision()
+    assert [(method, path) for method, path, _, _ in plan.seen] == [
+        ("POST", "/trials/7/report"), ("POST", "/lease"), ("POST", "/trials/7/finish"), ("POST", "/heartbeat"),
+    ]  # fmt: skip
+    assert {token for _, _, token, _ in plan.seen} == {"Bearer secret"}
+
+
+@pytest.mark.parametrize("trouble", [None, (503, b'{"error": "busy"}')])
+def test_a_lost_reply_is_asked_for_again(script: tuple[Script, Client], trouble: Any) -> None:
+    """The same message is sent until it is answered."""
+    plan, client = script
+    plan.replies = [trouble, trouble, (200, DECISION)]
+    assert report(client).save is True
+    assert len({body for *_, body in plan.seen}) == 1
+    assert len(plan.seen) == 3
+
+
+def test_patience_has_an_end(script: tuple[Script, Client]) -> None:
+    """A coordinator that stays away is an error."""
+    plan, client = script
+    plan.replies = [None] * 4
+    with pytest.raises(urllib3.exceptions.MaxRetryError):
+        report(client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "sentence"),
+    [
+        ((409, b'{"error": "attempt 1 of trial 7 is over"}'), StaleAttempt, "attempt 1 of trial 7 is over"),
+        ((400, b'{"error": "a report needs loss"}'), BadInput, "a report needs loss"),
+        ((401, b'{"error": "the token is missing or wrong"}'), TinderboxError, "the token is missing or wrong"),
+        ((413, b"413: Request Entity Too Large"), TinderboxError, "HTTP 413"),
+        ((500, b"500 Internal Server Error"), TinderboxError, "HTTP 500"),
+    ],
+)
+def test_refusals_are_errors_and_final(
+    script: tuple[Script, Client], reply: tuple[int, bytes], error: type[Exception], sentence: str
+) -> None:
+    """Each status is its own error with the server's sentence, and is not asked for again."""
+    plan, client = script
+    plan.replies = [reply]
+    with pytest.raises(error) as refusal:
+        report(client)
+    assert (type(refusal.value), str(refusal.value)) == (error, sentence)
+    assert len(plan.seen) == 1
+
+
+def test_an_upload_is_sent_again_from_its_beginning(script: tuple[Script, Client], tmp_path: Path) -> None:
+    """With its digest, and with a slot's name that URLs would change."""
+    plan, client = script
+    path = tmp_path / "checkpoint"
+    path.write_bytes(content := b"state" * 50_000)
+    plan.replies = [(503, b"{}"), (200, b"{}")]
+    client.upload(7, 2, 5, "slot-0+1", path)
+    digest = hashlib.sha256(content).hexdigest()
+    expected = f"/trials/7/checkpoint?attempt=2&epoch=5&slot=slot-0%2B1&sha256={digest}"
+    assert [(method, where, body) for method, where, _, body in plan.seen] == [("PUT", expected, content)] * 2
+
+
+def test_a_slot_that_spark_started_again_can_save(
+    serve: Callable[..., AbstractContextManager[Any]], make_job: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The name of such a slot has a plus, and arrives at a real server as it is."""
+    (tmp_path / "checkpoint").write_bytes(b"state")
+    with serve(make_job()) as running:
+        client = Client(running.url, running.token)
+        lease = client.lease(ASK).lease
+        assert lease is not None
+        sent = Report(slot=ASK.slot, attempt=1, epoch=2, metrics={"loss": 0.5}, last=True, can_save=True)
+        assert client.report(lease.trial, sent).save is True
+        client.upload(lease.trial, 1, 2, ASK.slot, tmp_path / "checkpoint")
+        assert list(running.files.checkpoints.values()) == [b"state"]
