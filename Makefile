@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 
 .PHONY: help
 help:  ## Print this help
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 
@@ -37,6 +37,14 @@ format: $(INSTALLED)  ## Format the code
 .PHONY: bench
 bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, as ratios
 	@$(BIN)/python -m tests.bench
+
+.PHONY: cluster-up
+cluster-up: $(INSTALLED)  ## Start a three-node Kubernetes on this machine, or use the one that KUBECONFIG names
+	@kubeconfig=$$($(BIN)/python -m tests.cluster up) && echo "export KUBECONFIG=$$kubeconfig"
+
+.PHONY: cluster-down
+cluster-down: $(INSTALLED)  ## Remove that cluster and everything it started
+	@$(BIN)/python -m tests.cluster down
 
 .PHONY: lock
 lock: $(INSTALLED)  ## Pin the newest allowed version of every dependency in constraints.txt

@@ -84,8 +84,8 @@ MODULES = (
         {},
     ),
     Module("coredns", {"coredns": "."}, {}),
-    Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}, STAMP),
-    Module("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}, STAMP),
+    # Both from one go.mod: what they share is compiled once.
+    Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm", "helm3": "helm.sh/helm/v3/cmd/helm"}, STAMP),
     Module("pause", {"pause": "."}, {}),
     Module("prometheus", _same_names("github.com/prometheus/prometheus/cmd", "prometheus", "promtool"), {}, True),
     Module("cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}, {}, True),
@@ -158,21 +158,22 @@ def _build(module: Module) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     with log.open("w") as output:
-        done = subprocess.run(
-            _go(module, partial), cwd=TOOLS / module.name, env=_environment(), stdout=output, stderr=subprocess.STDOUT
-        )
-    if done.returncode:
-        raise ClusterError(f"go build of {module.name} failed, {log} says:\n{tail(log)}")
+        for command in _commands(module, partial):
+            done = subprocess.run(
+                command, cwd=TOOLS / module.name, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+            )
+            if done.returncode:
+                raise ClusterError(f"go build of {module.name} failed, {log} says:\n{tail(log)}")
     partial.rename(module.folder)
 
 
-def _go(module: Module, folder: Path) -> list[str]:
+def _commands(module: Module, folder: Path) -> list[list[str]]:
     flags = " ".join(["-s -w", *(f"-X {variable}={value}" for variable, value in module.stamp.items())])
-    # Go names several binaries itself, after their packages; a single one is named here.
-    target = f"{folder}/" if len(module.packages) > 1 else f"{folder}/{next(iter(module.packages))}"
     # The lowest priority: a build takes all cores for minutes, and somebody else works on the machine.
-    command = ["nice", "-n", "19", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target]
-    return [*command, *module.packages.values()]
+    build = ["nice", "-n", "19", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o"]
+    if all(package.endswith(f"/{name}") for name, package in module.packages.items()):
+        return [[*build, f"{folder}/", *module.packages.values()]]
+    return [[*build, f"{folder}/{name}", package] for name, package in module.packages.items()]
 
 
 def _environment() -> dict[str, str]:

@@ -19,8 +19,6 @@ from tests.cluster.say import tail
 RECORDS = ROOT / "processes"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 PATIENCE = 5.0
-# The children of this very process are kept: one that ends is collected when it is asked after.
-_started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def ensure(name: str, command: Sequence[str | Path], environment: Mapping[str, s
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True, cwd="/", env=os.environ | dict(environment or {}),
         )  # fmt: skip
-    _started[:] = [process, *(child for child in _started if child.poll() is None)]
+    process.returncode = 0  # it outlives this program on purpose, and Python would warn of that
     _write(Record(name, process.pid, started(process.pid) or 0, boot()))
     return True
 

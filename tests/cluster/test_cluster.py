@@ -72,7 +72,7 @@ def test_names_and_services_are_reached_from_every_node(space: Space, name: str)
     )
     space.await_ready("page")
 
-    assert space.shell(name, "wget -q -T 10 -O - http://page.trial.svc.cluster.local:8080").strip() == "hello"
+    assert space.shell(name, "wget -q -O - http://page.trial.svc.cluster.local:8080").strip() == "hello"
 
 
 def test_logs_are_read(space: Space) -> None:
