@@ -21,6 +21,9 @@ from typing import Any
 HEAD, TAIL = 64 << 10, 192 << 10
 """How much of a process's output is kept, in bytes: its beginning and its end."""
 
+_OWN = (__name__, "multiprocessing.popen_forkserver")
+"""What every child imports before its target, and would import after the fork."""
+
 Target = Callable[[Connection, tuple[Any, ...]], None]
 
 
@@ -141,7 +144,7 @@ class Nursery:
 
     def __init__(self, target: Target, arguments: tuple[Any, ...], preload: Sequence[str]) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([target.__module__, *preload])
+        self._context.set_forkserver_preload([*_OWN, target.__module__, *preload])
         self._target, self._arguments = target, arguments
 
     def start(self) -> Child:
