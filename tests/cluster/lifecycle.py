@@ -53,6 +53,8 @@ def up() -> None:
 
 def down() -> None:
     """End every process and remove everything but the caches."""
+    if not ROOT.exists():  # made first and removed last
+        return
     with _alone():
         for node in nodes():
             machines.halt(node)
@@ -62,7 +64,7 @@ def down() -> None:
         network.remove()
         cgroups.remove(cgroups.detect())
         kernel.restore()
-        shutil.rmtree(ROOT, ignore_errors=True)
+        shutil.rmtree(ROOT)
 
 
 def stop_node(node: Node) -> None:
