@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import Guard, Patience
@@ -139,7 +139,8 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
 
     def leave(name: str, cause: str) -> bool:
         study = server.coordinator.study
-        server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
+        with suppress(TinderboxError):  # the record cannot be written; the study ends for that, and says so
+            server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
         return any(life.slot == name and life.joined >= study.resumed for life in study.slots)
 
     slots = SlotJobs(spark, told, pack(plan.data), job.slots, leave)
@@ -147,8 +148,10 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         slots.start()
         yield slots
     finally:
-        server.call(lambda coordinator: coordinator.close(time.time()))
-        slots.stop(SLOT_GRACE_SECONDS)
+        try:
+            server.call(lambda coordinator: coordinator.close(time.time()))
+        finally:
+            slots.stop(SLOT_GRACE_SECONDS)
 
 
 def address_of(spark: SparkContext) -> str:

@@ -11,6 +11,7 @@ import yaml
 
 from tinderbox.config import SweepJob
 from tinderbox.data import Examples
+from tinderbox.errors import TinderboxError
 from tinderbox.models.files import is_keras
 from tinderbox.models.gain import Gain, compare
 from tinderbox.report import export_journal, render, save_pictures
@@ -21,11 +22,19 @@ KERAS_MODEL, OTHER_MODEL, PARAMETERS, GAIN = "best/model.keras", "best/model", "
 REPORT, JOURNAL = "report.html", "optuna.log"
 
 
-def leave_behind(study: Study, job: SweepJob, folder: StudyFolder, test: Examples | None) -> None:
-    """Keep the winner, score it once on the test examples if there are any, and write the report."""
+def leave_behind(study: Study, job: SweepJob, folder: StudyFolder, test: Examples | None) -> str:
+    """Keep the winner, score it once on the test examples if there are any, and write the report.
+
+    Returns why a model could not be scored, empty where nothing went wrong: a study is worth its report all the same.
+    """
+    trouble = ""
     export_best(study, folder)
-    measure_gain(study, folder, test)
+    try:
+        measure_gain(study, folder, test)
+    except TinderboxError as error:
+        trouble = str(error)
     write_report(study, job, folder)
+    return trouble
 
 
 def export_best(study: Study, folder: StudyFolder) -> None:

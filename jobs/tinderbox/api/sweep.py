@@ -101,22 +101,28 @@ def run(
     if fresh and folder.exists():
         folder.set_aside()
     check_continues(folder, job)
-    watcher, whole = watcher or Silent(), False
+    watcher, whole = watcher or Silent(), has_ended(folder, job)
     try:
-        watcher.tell("starting Spark")
-        with session_for(job, spark, master) as session:
-            run_sweep(plan, folder, session, watcher)
-        whole = True
+        if not whole:
+            watcher.tell("starting Spark")
+            with session_for(job, spark, master) as session:
+                run_sweep(plan, folder, session, watcher)
+            whole = True
     finally:
         # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
         if folder.exists():
             record = open_study(job.name, job.storage).record
             watcher.tell("scoring best and default on test data" if whole else "keeping what there is")
-            leave_behind(record, job, folder, plan.data.test if whole else None)
-            watcher.tell("done" if whole else "stopped")
+            trouble = leave_behind(record, job, folder, plan.data.test if whole else None)
+            watcher.tell(f"not scored: {trouble}" if trouble else "done" if whole else "stopped")
     if record.best is None:
         raise NoTrialSucceeded(explain_nothing(record))
     return SweepResult(job, record, folder)
+
+
+def has_ended(folder: StudyFolder, job: SweepJob) -> bool:
+    """Whether there is a study of this name in which nothing is left to run."""
+    return folder.exists() and open_study(job.name, job.storage).record.finished is not None
 
 
 @contextmanager

@@ -1,0 +1,106 @@
+"""The driver ends its slots however a study ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from tinderbox.api.driver import address_of, opened_slots
+from tinderbox.api.plan import Plan, make_plan
+from tinderbox.config import check_sweep
+from tinderbox.data import from_arrays
+from tinderbox.errors import Superseded
+from tinderbox.spark import slots
+from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.study import SlotLife, Study
+
+
+class Jobs:
+    """Stands for the slots on Spark; keeps what was asked of it."""
+
+    def __init__(
+        self, spark: object, plan: slots.SlotPlan, archive: bytes, count: int, left: Callable[[str, str], bool]
+    ) -> None:
+        self.plan, self.count, self.left = plan, count, left
+        self.asked: list[str] = []
+
+    def start(self) -> None:
+        """Note it."""
+        self.asked.append("start")
+
+    def stop(self, grace: float) -> None:
+        """Note it."""
+        self.asked.append("stop")
+
+
+class Server:
+    """A server whose record another driver has taken over."""
+
+    def __init__(self) -> None:
+        self.coordinator = SimpleNamespace(study=Study("loss", "minimize", resumed=50.0))
+
+    def start(self, host: str, port: int) -> int:
+        """Return a port."""
+        return port or 4040
+
+    def call(self, action: object) -> None:
+        """Refuse."""
+        raise Superseded("a later driver has taken over")
+
+
+@pytest.fixture
+def plan(recorded: StudyFolder) -> Plan:
+    """A plan."""
+    data = from_arrays({"x": np.zeros((40, 2)), "y": np.arange(40) % 2})
+    return make_plan(check_sweep(recorded.read_job(), "test"), Path(), lambda trial: None, data)
+
+
+def context(master: str, **settings: str) -> Any:
+    """Return what is asked of a Spark context."""
+    return SimpleNamespace(master=master, getConf=lambda: SimpleNamespace(get=lambda name: settings.get(name)))
+
+
+def test_slots_end_though_the_record_cannot_be_written(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that was superseded tells nothing more, and still ends its slots."""
+    monkeypatch.setattr(slots, "SlotJobs", Jobs)
+    server, opened = Server(), list[Jobs]()
+    with (
+        pytest.raises(Superseded, match="a later driver"),
+        opened_slots(plan, context("local[2]"), cast("Any", server), "secret") as jobs,
+    ):
+        opened.append(cast("Jobs", jobs))
+        assert opened[0].left("slot-0", "it broke") is False
+    assert opened[0].asked == ["start", "stop"]
+    assert opened[0].plan.url == "http://127.0.0.1:4040"
+    assert opened[0].plan.data == plan.run.data
+
+
+def test_a_slot_has_worked_if_it_came_to_this_driver(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot of the same name under an earlier driver is another slot."""
+    monkeypatch.setattr(slots, "SlotJobs", Jobs)
+    server = Server()
+    monkeypatch.setattr(server, "call", lambda action: None)
+    lives = server.coordinator.study.slots
+    with opened_slots(plan, context("local[2]"), cast("Any", server), "secret") as jobs:
+        left = cast("Jobs", jobs).left
+        lives.append(SlotLife("slot-0", "node", joined=10.0, left=20.0))
+        assert not left("slot-0", "it broke")
+        lives.append(SlotLife("slot-0", "node", joined=60.0))
+        assert left("slot-0", "it broke")
+
+
+@pytest.mark.parametrize(
+    ("master", "host", "address"),
+    [
+        ("local[2]", "10.0.0.7", "127.0.0.1"),
+        ("local-cluster[2,1,1024]", "10.0.0.7", "127.0.0.1"),
+        ("spark://there:7077", "10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_slots_reach_the_driver(master: str, host: str, address: str) -> None:
+    """On one machine by the loopback address, elsewhere by the one that Spark has."""
+    assert address_of(context(master, **{"spark.driver.host": host})) == address

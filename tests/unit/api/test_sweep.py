@@ -1,0 +1,131 @@
+"""Runs and continues studies; here without Spark, which no study needs that has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tinderbox.api import ending, sweep
+from tinderbox.api.plan import Plan, make_plan
+from tinderbox.config import check_sweep
+from tinderbox.data import Dataset, from_arrays
+from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
+from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.events import AttemptEnded, StudyStarted, encode
+
+
+class Steps:
+    """Keeps what a watcher is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def show(self, status: object, study: object) -> None:
+        """Fail: nothing runs here."""
+        raise AssertionError(status)
+
+    def tell(self, step: str) -> None:
+        """Keep a step."""
+        self.told.append(step)
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """Forty examples."""
+    return from_arrays({"x": np.zeros((40, 2)), "y": np.arange(40) % 2})
+
+
+@pytest.fixture
+def plan(recorded: StudyFolder, data: Dataset) -> Plan:
+    """The plan of the recorded study."""
+    return make_plan(check_sweep(recorded.read_job(), "test"), Path(), lambda trial: None, data)
+
+
+@pytest.fixture(autouse=True)
+def _no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say what happens where Spark would be started."""
+
+    def refuse(*arguments: Any) -> None:
+        raise TinderboxError("Spark is started")
+
+    monkeypatch.setattr(sweep, "session_for", refuse)
+
+
+def test_a_study_that_has_ended_needs_no_spark(plan: Plan, recorded: StudyFolder) -> None:
+    """It is returned at once, with what was missing of its report, and no driver is added to its record."""
+    steps = Steps()
+    result = sweep.run(plan, watcher=steps)
+    assert result.best_parameters == {"x": 1.0}
+    assert steps.told == ["scoring best and default on test data", "done"]
+    assert recorded.has("report.html")
+    assert result.record.generation == 1
+
+
+def test_a_study_that_has_not_ended_needs_spark(plan: Plan, recorded: StudyFolder) -> None:
+    """It is continued; where that cannot be, what there is is kept and the reason is told."""
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    steps = Steps()
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan, watcher=steps)
+    assert steps.told == ["starting Spark", "keeping what there is", "stopped"]
+    assert recorded.has("report.html")
+
+
+def test_a_study_that_was_never_begun_leaves_nothing(plan: Plan, recorded: StudyFolder) -> None:
+    """Where Spark does not start, no folder is made."""
+    job = plan.job.model_copy(update={"name": "new"})
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(make_plan(job, Path(), plan.function, plan.data))
+    assert not Path(recorded.root).with_name("new").exists()
+
+
+def test_a_fresh_study_sets_the_earlier_one_aside(plan: Plan, recorded: StudyFolder) -> None:
+    """The earlier study keeps all it has under another name."""
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan, fresh=True)
+    assert not recorded.exists()
+    assert Path(f"{recorded.root}-1", "events", "000001-000000.jsonl").exists()
+
+
+def test_another_job_under_the_same_name_is_refused(plan: Plan, recorded: StudyFolder) -> None:
+    """The study stays as it is."""
+    job = plan.job.model_copy(update={"epochs": 9})
+    with pytest.raises(BadInput, match="was begun with another epochs; give this one another name"):
+        sweep.run(make_plan(job, Path(), plan.function, plan.data))
+    assert not recorded.has("report.html")
+
+
+def test_a_model_that_cannot_be_scored_costs_no_report(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The study is whole, the report is written, and the reason is told."""
+
+    def refuse(*arguments: Any) -> None:
+        raise TinderboxError("two outputs")
+
+    monkeypatch.setattr(ending, "measure_gain", refuse)
+    steps = Steps()
+    assert sweep.run(plan, watcher=steps).best_value == 0.25
+    assert steps.told[-1] == "not scored: two outputs"
+    assert recorded.has("report.html")
+
+
+def test_a_study_without_a_value_names_the_first_cause(plan: Plan, recorded: StudyFolder) -> None:
+    """Exit code 4, the number of trials by state, and the first cause."""
+    segment = Path(recorded.path("events", "000001-000000.jsonl"))
+    lines = [line for line in segment.read_bytes().splitlines(keepends=True) if b'"complete"' not in line]
+    ended = [
+        encode(AttemptEnded(time=105, trial=number, attempt=1, outcome="failed", cause="OSError: full"))
+        for number in (0, 1)
+    ]
+    segment.write_bytes(b"".join([*lines[:-1], *ended, lines[-1]]))
+    with pytest.raises(NoTrialSucceeded) as failed:
+        sweep.run(plan)
+    assert failed.value.exit_code == 4
+    assert "3 failed" in str(failed.value)
+    assert "1 diverged" in str(failed.value)
+    assert str(failed.value).endswith("; trial 2 failed because ValueError: no")
