@@ -67,16 +67,14 @@ def context(master: str, **settings: str) -> Any:
 def test_slots_end_though_the_record_cannot_be_written(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that was superseded tells nothing more, and still ends its slots."""
     monkeypatch.setattr(slots, "SlotJobs", Jobs)
-    server, opened = Server(), list[Jobs]()
-    with (
-        pytest.raises(Superseded, match="a later driver"),
-        opened_slots(plan, context("local[2]"), cast("Any", server), "secret") as jobs,
-    ):
-        opened.append(cast("Jobs", jobs))
-        assert opened[0].left("slot-0", "it broke") is False
-    assert opened[0].asked == ["start", "stop"]
-    assert opened[0].plan.url == "http://127.0.0.1:4040"
-    assert opened[0].plan.data == plan.run.data
+    opening = opened_slots(plan, context("local[2]"), cast("Any", Server()), "secret")
+    jobs = cast("Jobs", opening.__enter__())
+    assert jobs.left("slot-0", "it broke") is False
+    with pytest.raises(Superseded, match="a later driver"):
+        opening.__exit__(None, None, None)
+    assert jobs.asked == ["start", "stop"]
+    assert jobs.plan.url == "http://127.0.0.1:4040"
+    assert jobs.plan.data == plan.run.data
 
 
 def test_a_slot_has_worked_if_it_came_to_this_driver(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
