@@ -1,8 +1,7 @@
 """Run a command to its end; a failure becomes one sentence with what the command said."""
 
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -23,12 +22,3 @@ def succeeds(*command: str | Path) -> bool:
 
 def _short(command: Sequence[str | Path]) -> str:
     return " ".join([Path(command[0]).name, *(str(word) for word in command[1:])])
-
-
-def wait(what: str, ready: Callable[[], bool], seconds: float, explain: Callable[[], str] = str) -> None:
-    """Wait until something holds, looking often; past the time, say what was waited for."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise ClusterError(f"{what} within {seconds:g} s\n{explain()}".rstrip())
-        time.sleep(0.1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.cluster import processes, templates
 from tests.cluster.binaries import binary
-from tests.cluster.commands import run, succeeds, wait
+from tests.cluster.commands import run, succeeds
 from tests.cluster.layout import API_PORT, ETCD_PORT, HOST, KEYS, KUBECONFIG, ROOT, SERVICES, nodes
 
 ETCD = f"http://127.0.0.1:{ETCD_PORT}"
@@ -41,7 +41,7 @@ def start() -> None:
     """Start etcd and the API server, and what works through it once it answers."""
     processes.ensure("etcd", _etcd())
     processes.ensure("kube-apiserver", _api_server())
-    wait("the API server did not answer", answers, 90, processes.explain)
+    processes.wait("the API server did not answer", answers, 90, "etcd", "kube-apiserver")
     processes.ensure("kube-controller-manager", _controllers())
     processes.ensure("kube-scheduler", _scheduler())
 

@@ -21,7 +21,6 @@ from tests.cluster import (
     templates,
     volumes,
 )
-from tests.cluster.commands import wait
 from tests.cluster.layout import KUBECONFIG, LOGS, ROOT, Node, nodes
 from tests.cluster.say import say
 
@@ -78,7 +77,8 @@ def start_node(node: Node) -> None:
     with _alone():
         machines.boot(node)
         machines.join(node)
-        wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 60, processes.explain)
+        names = machines.names(node)
+        processes.wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 60, *names)
 
 
 def ready_nodes() -> set[str]:
@@ -100,7 +100,8 @@ def _serve_images() -> None:
 
 def _await_pods() -> None:
     names = {node.name for node in nodes()}
-    wait("not every node got ready", lambda: ready_nodes() >= names, 90, processes.explain)
+    ours = [name for node in nodes() for name in machines.names(node)]
+    processes.wait("not every node got ready", lambda: ready_nodes() >= names, 90, *ours)
     say("nodes are ready")
     control.kubectl("rollout", "status", "deployment/coredns", "--namespace=kube-system", "--timeout=90s")
 

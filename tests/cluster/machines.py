@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tests.cluster import network, processes, templates
 from tests.cluster.binaries import binary
-from tests.cluster.commands import wait
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import PAUSE
 from tests.cluster.layout import HERE, PODS, ROOT, Node, nodes
@@ -34,7 +33,7 @@ def boot(node: Node) -> None:
     _configure(node)
     hold = ["unshare", "--mount", "--pid", "--uts", "--net", "--fork", "--kill-child"]
     fresh = processes.ensure(node.name, [*hold, "sh", SCRIPT, node.name, node.folder, HERE, binary("pause")])
-    wait(f"{node.name} did not start", lambda: _first(node) is not None, 10, processes.explain)
+    processes.wait(f"{node.name} did not start", lambda: _first(node) is not None, 10, node.name)
     if fresh:
         network.unplug(node)
     network.connect(node, _process(node))
@@ -43,7 +42,8 @@ def boot(node: Node) -> None:
 
 def join(node: Node) -> None:
     """Start the node's kubelet and kube-proxy, where they do not run."""
-    wait(f"containerd did not answer on {node.name}", lambda: _listens(node), 30, processes.explain)
+    service = f"containerd-{node.name}"
+    processes.wait(f"containerd did not answer on {node.name}", lambda: _listens(node), 30, service)
     _ensure(
         node, "kubelet", binary("kubelet"), f"--config={HERE}/kubelet.yaml", f"--kubeconfig={HERE}/kubelet.conf",
         f"--root-dir={HERE}/kubelet", f"--node-ip={node.address}",
@@ -59,16 +59,15 @@ def join(node: Node) -> None:
 def halt(node: Node) -> None:
     """End the node the hard way, pods and all."""
     first = _first(node)
-    names = [node.name, *(f"{service}-{node.name}" for service in SERVICES)]
-    processes.stop(names, signal.SIGKILL)
+    processes.stop(names(node), signal.SIGKILL)
     if first is not None:
-        wait(f"{node.name} did not end", lambda: processes.started(first) is None, 10)
+        processes.wait(f"{node.name} did not end", lambda: processes.started(first) is None, 10)
     network.unplug(node)
 
 
-def runs(node: Node) -> bool:
-    """Whether all of the node's processes are there."""
-    return all(processes.find(name) for name in (node.name, *(f"{service}-{node.name}" for service in SERVICES)))
+def names(node: Node) -> list[str]:
+    """The names under which the node's processes are recorded, its holder first."""
+    return [node.name, *(f"{service}-{node.name}" for service in SERVICES)]
 
 
 def _configure(node: Node) -> None:

@@ -9,10 +9,12 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.cluster.errors import ClusterError
 from tests.cluster.layout import LOGS, ROOT
 from tests.cluster.say import tail
 
@@ -136,8 +138,18 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def explain() -> str:
-    """The last lines of every process that ended by itself, or where all lines are."""
-    dead = [record for record in records() if not record.alive]
-    shown = [f"{record.name} ended; {record.log} says:\n{tail(record.log)}" for record in dead]
-    return "\n".join(shown) or f"every process still runs; what they say is in {LOGS}"
+def ended(*names: str) -> str:
+    """Which of the named processes ended by themselves, with the last lines that they wrote."""
+    dead = [record for record in records() if record.name in names and not record.alive]
+    return "\n".join(f"{record.name} ended; {record.log} says:\n{tail(record.log)}" for record in dead)
+
+
+def wait(what: str, ready: Callable[[], bool], seconds: float, *needed: str) -> None:
+    """Wait until something holds; give up past the time, and as soon as a process that it needs has ended."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if said := ended(*needed):
+            raise ClusterError(f"{what}: {said}")
+        if time.monotonic() > end:
+            raise ClusterError(f"{what} within {seconds:g} s; what every process says is in {LOGS}")
+        time.sleep(0.1)

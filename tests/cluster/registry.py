@@ -13,7 +13,6 @@ from typing import Any
 
 from tests.cluster import processes, templates
 from tests.cluster.binaries import cache
-from tests.cluster.commands import wait
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import HOST, REGISTRY_PORT, ROOT
 
@@ -33,7 +32,7 @@ def start() -> None:
     for name, address in DOORS.items():
         environment = {"REGISTRY_HTTP_ADDR": f"{address}:{REGISTRY_PORT}", "OTEL_TRACES_EXPORTER": "none"}
         processes.ensure(name, [SERVER, "serve", configuration], environment)
-    wait("the registry did not answer", lambda: all(map(_listens, DOORS.values())), 20, processes.explain)
+    processes.wait("the registry did not answer", lambda: all(map(_listens, DOORS.values())), 20, *DOORS)
 
 
 def push(name: str, tag: str, configuration: dict[str, Any], layers: Sequence[bytes]) -> None:

@@ -81,7 +81,8 @@ def test_log_of_a_process_that_ended_is_told() -> None:
     while processes.find("broken"):
         time.sleep(0.01)
 
-    assert "no such port" in processes.explain()
+    assert "no such port" in processes.ended("broken")
+    assert processes.ended("another") == ""
 
 
 def test_children_are_found() -> None:
