@@ -1,0 +1,181 @@
+"""Every path of a study, on each kind of storage."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tinderbox.errors import BadInput
+from tinderbox.run import Run
+from tinderbox.storage import StudyFolder, find_studies, log_name
+
+RUN = Run("small", "c" * 64, "d" * 64, "", "3.11.7", {"numpy": "2.0"})
+
+
+@pytest.fixture
+def folder(storage: str) -> StudyFolder:
+    """Return the folder of a study that was begun."""
+    made = StudyFolder(storage, "small")
+    made.write_job({"kind": "sweep", "name": "small", "parameters": {"b": 1, "a": 1e-05}}, RUN)
+    return made
+
+
+async def blocks(*content: bytes) -> AsyncIterator[bytes]:
+    """Send blocks."""
+    for block in content:
+        yield block
+
+
+def keep(folder: StudyFolder, content: list[bytes], sha256: str) -> tuple[str, int]:
+    """Keep a checkpoint."""
+    return asyncio.run(folder.keep_checkpoint(7, 1, 6, blocks(*content), sha256))
+
+
+def test_a_job_and_its_identity_come_back(folder: StudyFolder) -> None:
+    """As they were, keys in order."""
+    job = folder.read_job()
+    assert job == {"kind": "sweep", "name": "small", "parameters": {"b": 1, "a": 1e-05}}
+    assert list(job["parameters"]) == ["b", "a"]
+    assert folder.read_run() == RUN
+    assert folder.exists()
+
+
+def test_studies_are_found_by_name(storage: str, folder: StudyFolder) -> None:
+    """Only folders with a job are studies."""
+    StudyFolder(storage, "other").write_job({}, RUN)
+    StudyFolder(storage, "no-job").write("report.html", b"x")
+    assert find_studies(storage) == ["other", "small"]
+    assert find_studies(f"{storage}/") == ["other", "small"]
+
+
+def test_no_studies(storage: str) -> None:
+    """A storage that is not there yet holds none."""
+    assert find_studies(storage) == []
+    assert not StudyFolder(storage, "small").exists()
+
+
+def test_a_study_that_does_not_exist(storage: str, folder: StudyFolder) -> None:
+    """The sentence says which there are."""
+    with pytest.raises(BadInput) as refusal:
+        StudyFolder(storage, "smal").read_job()
+    where = folder.root.rpartition("/")[0]
+    assert str(refusal.value) == f"there is no study 'smal' in {where}; it holds small"
+
+
+def test_in_an_empty_storage_there_is_none(storage: str) -> None:
+    """And the sentence says so."""
+    with pytest.raises(BadInput, match=r"it holds none$"):
+        StudyFolder(storage, "small").read_job()
+
+
+def test_a_study_is_set_aside(storage: str, folder: StudyFolder) -> None:
+    """Under the first free name, with all that is in it."""
+    folder.write("best/model.keras", b"first")
+    assert folder.set_aside() == "small-1"
+    assert not folder.exists()
+    folder.write_job({}, RUN)
+    assert folder.set_aside() == "small-2"
+    assert StudyFolder(storage, "small-1").read("best/model.keras") == b"first"
+    assert find_studies(storage) == ["small-1", "small-2"]
+
+
+def test_files_are_replaced_whole(folder: StudyFolder) -> None:
+    """What fails on the way leaves the old content."""
+    folder.write("best/model.keras", b"old")
+
+    def fail() -> None:
+        with folder.replacing("best/model.keras") as file:
+            file.write(b"ne")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        fail()
+    assert folder.read("best/model.keras") == b"old"
+    folder.write("best/model.keras", b"new")
+    assert folder.read("best/model.keras") == b"new"
+    assert folder.has("best/model.keras")
+    assert not folder.has("best/other")
+
+
+def test_a_file_is_fetched(folder: StudyFolder, tmp_path: Path) -> None:
+    """To a path of this machine, which is its own one where storage is here."""
+    folder.write("checkpoints/trial-00001/attempt-1-epoch-2", b"state")
+    path = folder.fetch("checkpoints/trial-00001/attempt-1-epoch-2", tmp_path)
+    assert path.read_bytes() == b"state"
+    assert path.is_relative_to(tmp_path)
+
+
+def test_a_checkpoint_is_kept_whole(folder: StudyFolder) -> None:
+    """Block after block, with its size, under a name of its own."""
+    content = [b"a" * 100_000, b"", b"b" * 5]
+    name, size = keep(folder, content, hashlib.sha256(b"".join(content)).hexdigest())
+    assert (name, size) == ("checkpoints/trial-00007/attempt-1-epoch-6", 100_005)
+    assert folder.read(name) == b"".join(content)
+
+
+def test_a_damaged_checkpoint_is_not_kept(folder: StudyFolder) -> None:
+    """The sentence has both digests, and no piece is left."""
+    arrived, sent = hashlib.sha256(b"other").hexdigest(), hashlib.sha256(b"state").hexdigest()
+    with pytest.raises(BadInput) as refusal:
+        keep(folder, [b"oth", b"er"], sent)
+    assert str(refusal.value) == f"a checkpoint of trial 7 arrived with digest {arrived}, not {sent}"
+    assert not folder.has("checkpoints/trial-00007/attempt-1-epoch-6")
+
+
+def test_an_upload_that_breaks_off_is_not_kept(folder: StudyFolder) -> None:
+    """Whatever was there before stays, and no temporary file is left beside it."""
+    name, _ = keep(folder, [b"old"], hashlib.sha256(b"old").hexdigest())
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"ne"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(folder.keep_checkpoint(7, 1, 6, broken(), "00"))
+    assert folder.read(name) == b"old"
+    if folder.is_local:
+        assert [path.name for path in Path(folder.path(name)).parent.iterdir()] == ["attempt-1-epoch-6"]
+
+
+def test_an_upload_that_is_cancelled_is_not_kept(folder: StudyFolder) -> None:
+    """As when the slot hangs up."""
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"ne"
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(folder.keep_checkpoint(7, 1, 6, stuck(), "00"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not folder.has("checkpoints/trial-00007/attempt-1-epoch-6")
+
+
+def test_logs_are_kept_by_attempt(folder: StudyFolder) -> None:
+    """The newest text replaces the one before."""
+    for text in ("first", "first and \N{GRINNING FACE}"):
+        asyncio.run(folder.keep_log(7, 2, text))
+    assert log_name(7, 2) == "logs/trial-00007/attempt-2.log"
+    assert folder.read(log_name(7, 2)).decode() == "first and \N{GRINNING FACE}"
+
+
+def test_the_record_is_below_the_study(folder: StudyFolder) -> None:
+    """Its segments lie in events/."""
+    log = folder.log()
+    log.append(b"a\n")
+    log.close()
+    assert folder.read("events/000001-000000.jsonl") == b"a\n"
+
+
+def test_a_relative_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study does not move when the process changes its folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = StudyFolder("studies", "small")
+    assert folder.path("report.html") == f"{tmp_path}/studies/small/report.html"

@@ -1,0 +1,126 @@
+"""The append-only log: segments, generations, and what happens when there are two drivers."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from tinderbox.errors import Superseded
+from tinderbox.storage.log import SegmentLog
+
+
+class Logs:
+    """Opens logs of one storage, and closes them."""
+
+    def __init__(self, storage: str) -> None:
+        self.files, self.folder = fsspec.url_to_fs(f"{storage}/small/events")
+        self.opened: list[SegmentLog] = []
+
+    def open(self) -> SegmentLog:
+        """Return the log of the next driver."""
+        self.opened.append(SegmentLog(self.files, self.folder))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def logs(storage: str) -> Iterator[Logs]:
+    """Return a way to open logs of one study."""
+    made = Logs(storage)
+    yield made
+    for log in made.opened:
+        log.close()
+
+
+def test_the_next_driver_reads_what_was_appended(logs: Logs) -> None:
+    """A segment for each generation, in order; one's own is not read."""
+    for generation, lines in enumerate(([b"a\n", b"b\n"], [b"c\n"], [b"d\n"]), start=1):
+        log = logs.open()
+        assert log.generation == generation
+        for line in lines:
+            log.append(line)
+        log.close()
+    assert list(logs.open().read()) == [b"a\nb\n", b"c\n", b"d\n"]
+    assert list(log.read()) == [b"a\nb\n", b"c\n"]
+
+
+def test_more_appends_than_fit_in_one_digit(logs: Logs) -> None:
+    """Parts stay in order."""
+    log = logs.open()
+    for number in range(12):
+        log.append(b"%d\n" % number)
+    assert b"".join(logs.open().read()) == b"".join(b"%d\n" % number for number in range(12))
+
+
+def test_an_empty_log(logs: Logs) -> None:
+    """A new study has no segments, and to look at it makes none."""
+    assert list(logs.open().read()) == []
+    assert logs.open().generation == 1
+
+
+def test_a_driver_that_sees_a_later_one_stops(logs: Logs) -> None:
+    """It writes nothing more, however often it tries."""
+    old = logs.open()
+    old.append(b"a\n")
+    new = logs.open()
+    old.append(b"b\n")
+    new.append(b"c\n")
+    for _ in range(2):
+        with pytest.raises(Superseded, match=r"^a later driver has taken over .*small/events; this one stops$"):
+            old.append(b"late\n")
+    new.append(b"d\n")
+    assert list(logs.open().read()) == [b"a\nb\n", b"c\nd\n"]
+
+
+def test_of_two_drivers_that_start_at_once_one_is_superseded(tmp_path: Path) -> None:
+    """On one machine both find the same generation, and only one file can be made."""
+    logs = Logs(str(tmp_path))
+    first, second = logs.open(), logs.open()
+    assert first.generation == second.generation
+    first.append(b"a\n")
+    with pytest.raises(Superseded, match=r"^another driver has taken over .*; this one stops$"):
+        second.append(b"b\n")
+    first.append(b"c\n")
+    first.close()
+    assert list(logs.open().read()) == [b"a\nc\n"]
+
+
+def test_lines_are_synced_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, even where the system takes them in pieces."""
+    synced: list[bytes] = []
+    log = Logs(str(tmp_path)).open()
+    path = tmp_path / "small" / "events" / "000001-000000.jsonl"
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, lines: write(descriptor, lines[:3]))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path.read_bytes()))
+    log.append(b"0123456789\n")
+    log.append(b"more\n")
+    assert synced == [b"0123456789\n", b"0123456789\nmore\n"]
+    log.close()
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's own error; closing twice is no mistake."""
+    log = Logs(str(tmp_path)).open()
+    log.append(b"a\n")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            log.append(b"b\n")
+    log.close()
+    log.close()
+
+
+def test_other_files_are_no_segments(tmp_path: Path) -> None:
+    """What somebody left in the folder does not count."""
+    logs = Logs(str(tmp_path))
+    logs.open().append(b"a\n")
+    (tmp_path / "small" / "events" / "notes.txt").write_text("x")
+    assert list(logs.open().read()) == [b"a\n"]
