@@ -124,14 +124,14 @@ class Slot:
                 message = child.receive(_POLL_SECONDS)
             except EOFError:
                 return Over("failed", describe_exit(child.end()))
+            if isinstance(message, Over):  # what is done counts, even if its time was up meanwhile
+                return message
             if self._verdict == "stale":
                 raise StaleAttempt(f"attempt {lease.attempt} of trial {lease.trial} was given up")
             if self._verdict == "stop":
                 child.end()
                 return Over("stopped", Failure("the study's time is used up"))
             match message:
-                case Over():
-                    return message
                 case Reporting():
                     child.send(self._door.report(lease.trial, self._report(lease, message)))
                 case Saved():

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tinderbox.errors import TinderboxError
-from tinderbox.sweeping.child import Work
+from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
 from tinderbox.sweeping.slot import Settings, Slot
@@ -235,6 +235,21 @@ def test_a_slot_ends_a_trial_whose_time_is_up(
     )
 
 
+def test_what_is_done_counts_though_the_time_is_up(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """A function that ended before its slot could stop it is complete."""
+
+    class Done:
+        """A child whose function has just ended."""
+
+        def receive(self, timeout: float) -> Over:
+            return Over("complete")
+
+    door = open_door(1)
+    slot = Slot(SETTINGS, make_work(lambda trial: None), door)
+    slot._verdict = "stop"
+    assert slot._relay(door.desk.take("a"), Done()) == Over("complete")  # type: ignore[arg-type]
+
+
 def test_heartbeats_carry_what_is_new(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
     """The log is sent while the trial runs, and again only when there is more of it."""
 
@@ -323,11 +338,14 @@ def test_children_end_with_their_slot(
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         text=True,
     )
-    with slot:
+    try:
         assert slot.stdout is not None
         pids = [int(pid) for pid in slot.stdout.readline().split()]
         started = set(processes()) - before
         assert {slot.pid, *pids} <= started
+        assert len(pids) == 2
         assert any("sleep 300" in command for command in processes().values())
+    finally:
         slot.kill()
-        assert eventually(lambda: not started & set(processes()), 2)
+        slot.communicate()
+    assert eventually(lambda: not started & set(processes()), 2)
