@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from tinderbox.errors import TinderboxError
-from tinderbox.sweeping.events import Event, decode, encode
+from tinderbox.sweeping.events import CheckpointSaved, Event, Reported, decode, encode
 from tinderbox.sweeping.study import Study
 
 
@@ -54,14 +54,15 @@ def rebuild(segments: Iterable[bytes], metric: str, direction: str) -> Study:
 class Journal:
     """Collects events and writes them in groups: one sync to storage serves all who wait for it.
 
-    `added` counts the events taken so far. After a write that failed there is no other one: it may have left half a
-    line behind, and events that follow a gap are worth nothing.
+    `added` counts the events taken so far, and `news` those among them after which a slot that waits, or the search,
+    may have something to do. After a write that failed there is no other one: it may have left half a line behind,
+    and events that follow a gap are worth nothing.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._pending: list[bytes] = []
-        self.added = self._safe = 0
+        self.added = self.news = self._safe = 0
         self._writing: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
 
@@ -69,6 +70,7 @@ class Journal:
         """Take an event; it is safe once a `flush` begun afterwards has returned."""
         self._pending.append(encode(event))
         self.added += 1
+        self.news += not isinstance(event, Reported | CheckpointSaved)
 
     async def flush(self) -> None:
         """Return when every event added so far is safe in storage.

@@ -46,7 +46,7 @@ class Files(Protocol):
 
 
 class Host(Protocol):
-    """What the routes need of the server they are part of; `changed` is set, and replaced, with the next event.
+    """What the routes need of the server they are part of; `changed` is set, and replaced, with the next news.
 
     `ending` is set once running trials are to end.
     """

@@ -96,10 +96,10 @@ class Server:
         return take_status(self.coordinator.study, rules.limit, rules.seconds, slots, self.now())
 
     async def settle(self) -> None:
-        """Return when all events are safe; wake who waits for a change, if there are any."""
+        """Return when all events are safe; wake who waits for a change, if there is news."""
         self.coordinator.tick(self.now())
-        if self._journal.added != self._announced:
-            self._announced = self._journal.added
+        if self._journal.news != self._announced:
+            self._announced = self._journal.news
             self.changed.set()
             self.changed = asyncio.Event()
         if self.coordinator.is_ending:
