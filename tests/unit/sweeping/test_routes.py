@@ -117,6 +117,19 @@ def test_strangers_are_refused_before_anything_is_parsed(visit: Any, token: dict
     visit(steps)
 
 
+def test_a_stranger_is_refused_before_his_body_arrives(visit: Any) -> None:
+    """Who announces a gigabyte and sends nothing gets his answer at once."""
+
+    async def steps(site: Site) -> None:
+        server = site.client.server
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(b"POST /lease HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 401")
+        writer.close()
+
+    visit(steps)
+
+
 def test_a_token_that_is_no_text_is_wrong(visit: Any) -> None:
     """Bytes that are no UTF-8 are compared like any others."""
 
