@@ -144,7 +144,10 @@ class Server:
     async def _keep_proposing(self) -> None:
         """Choose parameters ahead of need and off the event loop, so that no slot waits for a sampler."""
         while True:
-            changed, number = self.changed, self.coordinator.wanted()
+            changed = self.changed
+            # Slots get their answers first: while a sampler computes, Python lets the loop run every 5 ms only.
+            await self._journal.flush()
+            number = self.coordinator.wanted()
             if number is None:
                 await changed.wait()
                 continue
