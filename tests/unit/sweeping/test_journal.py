@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tinderbox.errors import Superseded, TinderboxError
-from tinderbox.sweeping.events import SlotJoined, StudyStarted, encode
+from tinderbox.sweeping.events import Reported, SlotJoined, StudyStarted, encode
 from tinderbox.sweeping.journal import Journal, rebuild, replay
 
 LINES = [encode(StudyStarted(time=1.0, generation=1)), encode(SlotJoined(time=2.0, slot="a", node="n"))]
@@ -109,6 +109,14 @@ def test_after_a_write_that_failed_there_is_no_other(memory_log: Callable[[], An
 
     asyncio.run(main())
     assert log.written == [encode(joined(1))]
+
+
+def test_reports_are_no_news(memory_log: Callable[[], Any]) -> None:
+    """They are written like all events, but nobody who waits for work has to look again."""
+    journal = Journal(memory_log())
+    journal.add(joined(1))
+    journal.add(Reported(time=1.0, trial=0, attempt=1, epoch=1, metrics={"loss": 0.5}))
+    assert (journal.added, journal.news) == (2, 1)
 
 
 def test_who_hangs_up_does_not_cancel_the_write(memory_log: Callable[[], Any]) -> None:
