@@ -32,10 +32,17 @@ from tinderbox.sweeping.messages import Decision
 from tinderbox.sweeping.study import State
 
 MEASURE_SECONDS = 120.0
+STORAGE_VARIABLE = "TINDERBOX_STORAGE"
 
 job_file = click.argument("file", type=click.Path(path_type=Path))
 changes = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
-storage = click.option("--storage", default="studies", show_default=True, help="Folder or URL that holds studies.")
+storage = click.option(
+    "--storage",
+    default="studies",
+    show_default=True,
+    envvar=STORAGE_VARIABLE,
+    help=f"Folder or URL that holds studies; {STORAGE_VARIABLE} is another default.",
+)
 
 
 class Commands(click.Group):
@@ -72,9 +79,13 @@ def main() -> None:
 @click.option("--master", help="Spark master URL; without it, slots run on this machine.")
 @click.option("--fresh", is_flag=True, help="Set an earlier study of this name aside and begin anew.")
 def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool) -> None:
-    """Run the sweep in FILE, or continue it."""
+    """Run the sweep in FILE, or continue it.
+
+    TINDERBOX_STORAGE, which the chart sets, takes the place of the job's storage; --set storage= goes before both.
+    """
     console = Console()
-    job = read_sweep(file, changes)
+    chosen = os.environ.get(STORAGE_VARIABLE)
+    job = read_sweep(file, (f"storage={chosen}", *changes) if chosen else changes)
     plan = make_plan(job, file.parent)
     with Bar(console) if console.is_terminal else Lines(console) as screen:
         result = run(plan, master=master, watcher=screen, fresh=fresh)

@@ -291,3 +291,11 @@ def test_the_jobs_that_ship_can_be_run(tinderbox: Tinderbox, path: Path) -> None
 def test_the_version_is_told(tinderbox: Tinderbox) -> None:
     """`--version` names the installed package's version."""
     assert tinderbox("--version").stdout.endswith(f"version {version('tinderbox')}\n")
+
+
+def test_the_environment_names_the_storage(
+    tinderbox: Tinderbox, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the chart puts into TINDERBOX_STORAGE is where studies are looked for."""
+    monkeypatch.setenv("TINDERBOX_STORAGE", recorded.root.rpartition("/")[0])
+    assert "first attempt" in tinderbox("logs", "small", "--trial", "2", "--attempt", "1").stdout
