@@ -1,3 +1,5 @@
+{{- /* log4j2.properties of drivers and executors. */}}
+{{- define "tinderbox.runtime.logging" -}}
 # Spark tells our users what it cannot do, not what it does.
 rootLogger.level = {{ .Values.logLevel }}
 rootLogger.appenderRef.stderr.ref = stderr
@@ -16,3 +18,4 @@ logger.allocator.name = org.apache.spark.scheduler.cluster.k8s.ExecutorPodsAlloc
 logger.allocator.level = off
 logger.snapshots.name = org.apache.spark.scheduler.cluster.k8s.ExecutorPodsSnapshotsStoreImpl
 logger.snapshots.level = off
+{{- end }}

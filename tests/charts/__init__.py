@@ -1,0 +1,1 @@
+"""The chart, rendered by `helm template`: defaults, every switch, every guard with its sentence."""

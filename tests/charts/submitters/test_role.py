@@ -1,0 +1,18 @@
+"""What people who submit jobs may do."""
+
+from tests.charts.chart import render
+
+
+def test_submitters_may_submit_follow_fetch_and_delete() -> None:
+    """Jobs and their ConfigMaps, logs, events and port-forwards; no Secrets, no shells, no pods of their own."""
+    rules = render().find("Role", "tinderbox-submitter")["rules"]
+    allowed = {resource: set(rule["verbs"]) for rule in rules for resource in rule["resources"]}
+    assert allowed == {
+        "jobs": {"get", "list", "watch", "create", "patch", "delete"},
+        "configmaps": {"get", "list", "create", "patch", "delete"},
+        "pods": {"get", "list", "watch"},
+        "events": {"get", "list", "watch"},
+        "pods/log": {"get"},
+        "pods/portforward": {"get", "create"},
+        "services": {"get"},
+    }

@@ -1,0 +1,36 @@
+"""What helm says after an install: the next commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.charts.chart import CHART, Thing, find_helm
+
+
+def notes(values: Thing | None = None) -> str:
+    """The notes of an install that is not carried out."""
+    command = [find_helm("helm") or "", "install", "tinderbox", str(CHART), "--dry-run=client", "-n", "ml", "-f", "-"]
+    done = subprocess.run(command, input=json.dumps(values or {}), capture_output=True, text=True)
+    if "cluster unreachable" in done.stderr:
+        pytest.skip("Helm 3 writes no notes without a cluster: put Helm 4 on the PATH")
+    return done.stdout.partition("NOTES:")[2]
+
+
+def test_the_next_commands() -> None:
+    """Test, apply, follow, look."""
+    told = notes()
+    assert "helm test tinderbox --namespace ml" in told
+    assert "kubectl apply --namespace ml -f jobs/sweep-digits.yaml" in told
+    assert "kubectl port-forward --namespace ml deployment/tinderbox-console 18080 8080" in told
+    assert "list people under `submitters`" in told
+
+
+def test_manifests_that_do_not_fit_are_not_recommended() -> None:
+    """Where studies are elsewhere, or names differ, `tinderbox submit` adapts the job."""
+    told = notes({"fullnameOverride": "lab", "submitters": [{"kind": "User", "name": "ada"}]})
+    assert "tinderbox submit jobs/sweep-digits.yaml --namespace ml --release tinderbox --watch" in told
+    assert "kubectl apply -" not in told
+    assert "submitters" not in told
