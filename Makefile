@@ -38,6 +38,10 @@ format: $(INSTALLED)  ## Format the code
 bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, as ratios
 	@$(BIN)/python -m tests.bench
 
+.PHONY: images
+images: $(INSTALLED)  ## Build the image of drivers and executors, and print its size by part
+	@$(BIN)/python -m images build
+
 .PHONY: cluster-up
 cluster-up: $(INSTALLED)  ## Start a three-node Kubernetes on this machine, or use the one that KUBECONFIG names
 	@kubeconfig=$$($(BIN)/python -m tests.cluster up) && echo "export KUBECONFIG=$$kubeconfig"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.api.plan import describe_job
 from tinderbox.config import check_sweep
 from tinderbox.run import identify

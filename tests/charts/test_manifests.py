@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tinderbox.config import read_sweep
 
 from tests.charts.chart import MANIFESTS, ROOT, Thing, container, environment, manifest, mounts, render
+from tinderbox.config import read_sweep
 
 EACH = pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 MNIST = ROOT / "jobs" / "sweep-mnist.yaml"

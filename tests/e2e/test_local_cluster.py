@@ -13,6 +13,7 @@ import pyspark
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+
 from tinderbox.api.plan import make_plan
 from tinderbox.api.result import SweepResult
 from tinderbox.api.sweep import run

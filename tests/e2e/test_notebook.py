@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import tinderbox
 from click.testing import CliRunner
+
+import tinderbox
 from tinderbox.cli import main
 from tinderbox.config import check_sweep
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.study import State, Study

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.failure import Failure, describe, describe_exit
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.process import HEAD, TAIL, Child, Nursery, Output, set_threads
 
 Eventually = Callable[[Callable[[], bool], float], bool]

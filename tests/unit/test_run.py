@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError
 
 import pytest
+
 from tinderbox import run
 
 

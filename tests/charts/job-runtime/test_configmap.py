@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tinderbox.config import check_sweep
-from tinderbox.spark.session import read_defaults, size_of_executors
 
 from tests.charts.chart import render
+from tinderbox.config import check_sweep
+from tinderbox.spark.session import read_defaults, size_of_executors
 
 
 def test_the_config_map_is_what_spark_reads() -> None:

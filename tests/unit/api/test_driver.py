@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+
 from tinderbox.api.driver import address_of, opened_slots
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import check_sweep

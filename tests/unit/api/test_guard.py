@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+
 from tinderbox.api.guard import Guard, Patience
 from tinderbox.errors import NoExecutor
 from tinderbox.sweeping.status import Status

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.api.plan import check_continues, describe_job, make_plan
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import from_arrays

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult, open_study

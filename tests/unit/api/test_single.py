@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.single import Cost, choose_parameters, measure_cost, run_here
 from tinderbox.config import SweepJob, check_sweep

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.api import ending, sweep
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import check_sweep

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from tinderbox.cli import main
 
 Tinderbox = Callable[..., Result]

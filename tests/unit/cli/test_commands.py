@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+
 from tinderbox.config import SweepJob
 from tinderbox.storage import StudyFolder
 

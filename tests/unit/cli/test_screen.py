@@ -6,6 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
+
 from tinderbox.api.result import open_study
 from tinderbox.cli import screen
 from tinderbox.cli.screen import Bar, Lines, clock, ending, number

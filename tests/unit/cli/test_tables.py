@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import pytest
 from rich.console import Console
+
 from tinderbox.api.ending import GAIN, leave_behind
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.cli.tables import describe_gain, print_result

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.errors import BadInput
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import Field, ValidationError
+
 from tinderbox.config.model import Closed, Seconds, parse_duration
 
 

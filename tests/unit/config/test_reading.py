@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tinderbox.config import FloatParameter, read_sweep
 from tinderbox.config.reading import KINDS, find_job, read_documents, set_key, split_setting
 from tinderbox.errors import BadInput

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import tinderbox
 from tinderbox.config import ChoiceParameter, FloatParameter, IntParameter
 from tinderbox.errors import BadInput

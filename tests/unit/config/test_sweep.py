@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob, check_sweep
 
 Accept = Callable[..., SweepJob]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.config import Digits, Function, Npz, Split
 from tinderbox.data import Dataset, Examples, from_arrays, load
 from tinderbox.errors import BadInput

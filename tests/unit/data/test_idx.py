@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tinderbox.config import Mnist
 from tinderbox.data import load
 from tinderbox.data.idx import read_idx, read_mnist

@@ -10,6 +10,7 @@ from threading import Barrier
 
 import numpy as np
 import pytest
+
 from tinderbox.data import Dataset, Examples, digest, open_packed, pack, unpack
 
 

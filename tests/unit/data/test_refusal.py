@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tinderbox.data.refusal import refusing
 from tinderbox.errors import BadInput
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.config import Memory
 from tinderbox.data.sources import call, read, read_digits, read_npz
 from tinderbox.errors import BadInput

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tinderbox.data.splitting import divide
 from tinderbox.errors import BadInput
 

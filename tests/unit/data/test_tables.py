@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+
 from tinderbox.config import Table
 from tinderbox.data.tables import read_table
 from tinderbox.errors import BadInput

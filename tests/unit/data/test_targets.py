@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.data.targets import encode
 from tinderbox.errors import BadInput
 

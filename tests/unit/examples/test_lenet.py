@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.checkpoint import Save
 from tinderbox.config import Digits
 from tinderbox.data import Dataset, Examples, load, open_packed, pack, unpack

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tinderbox.kube.death import explain_death, explain_waiting, is_ready
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.kube.own import OwnPod, in_cluster, own_pod
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+
 from tinderbox.kube.watch import PodWatch
 
 

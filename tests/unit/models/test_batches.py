@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tinderbox.data import Examples
 from tinderbox.models.batches import keras_batches
 

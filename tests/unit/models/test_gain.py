@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.data import Examples
 from tinderbox.errors import TinderboxError
 from tinderbox.models.gain import Gain, compare, interval, score

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.run import Run
 from tinderbox.sweeping.events import (

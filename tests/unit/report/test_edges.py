@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob
 from tinderbox.report.edges import edges
 from tinderbox.sweeping.study import Study

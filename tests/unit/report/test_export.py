@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+
 from tinderbox.errors import BadInput
 from tinderbox.report.export import export_journal, to_optuna
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tinderbox.config import check_sweep
 from tinderbox.models.gain import Gain
 from tinderbox.report.page import render

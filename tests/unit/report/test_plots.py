@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.report.plots import figures, save_pictures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tinderbox.report.sensitivity import Sensitivity, curves, draw_axes, draw_figure
 
 RATE = {"type": "float", "low": 1e-5, "high": 1.0, "log": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from tinderbox.models.gain import Gain
 from tinderbox.report.summary import compare, missing_gain, standing, states, tiles
 from tinderbox.sweeping.events import StudyStarted

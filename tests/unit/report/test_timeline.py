@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from tinderbox.report.timeline import Bar, bars, draw_axes, draw_figure, height
 
 

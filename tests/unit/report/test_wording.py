@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from tinderbox.report.wording import count, duration, moment, number, parameters, plain
 
 

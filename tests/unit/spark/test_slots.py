@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from pyspark import SparkContext
+
 from tinderbox.spark import slots
 from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, slot_name
 from tinderbox.sweeping.objective import Objective

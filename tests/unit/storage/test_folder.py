@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.run import Run
 from tinderbox.storage import StudyFolder, find_studies, log_name

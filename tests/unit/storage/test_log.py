@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+
 from tinderbox.errors import Superseded
 from tinderbox.storage.log import SegmentLog
 

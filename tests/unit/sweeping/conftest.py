@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import Dataset, Examples, pack, unpack
 from tinderbox.errors import BadInput

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.data import Dataset
 from tinderbox.sweeping import child
 from tinderbox.sweeping.child import Over, Reporting, Saved, Work, run, stand_by

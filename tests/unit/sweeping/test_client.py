@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import urllib3
+
 from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 from tinderbox.sweeping import client as module
 from tinderbox.sweeping.client import Client

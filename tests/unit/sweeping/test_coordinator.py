@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.events import AttemptEnded, CheckpointSaved, Event, SlotLeft, StudyEnded, TrialProposed
 from tinderbox.sweeping.messages import Finish, Heartbeat, Report

@@ -7,6 +7,7 @@ import math
 from typing import Any, get_args
 
 import pytest
+
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,

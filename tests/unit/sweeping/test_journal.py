@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import Superseded, TinderboxError
 from tinderbox.sweeping.events import Reported, SlotJoined, StudyStarted, encode
 from tinderbox.sweeping.journal import Journal, rebuild, replay

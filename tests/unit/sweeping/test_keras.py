@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.sweeping.keras import keras_callback
 from tinderbox.sweeping.trial import TrialStopped
 

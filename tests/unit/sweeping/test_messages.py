@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+
 from tinderbox.sweeping.messages import (
     ANSWER,
     ASK,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tinderbox.errors import BadInput
 from tinderbox.sweeping import objective
 from tinderbox.sweeping.objective import by_name, by_value, find_function, pack_code

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+
 from tinderbox.config import SweepJob
 from tinderbox.sweeping.projection import KNOWN_TRIALS, Sampled, distribution, shown_state
 from tinderbox.sweeping.study import Attempt, State, Trial

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+
 from tinderbox.errors import Superseded
 from tinderbox.sweeping import routes
 from tinderbox.sweeping.coordinator import Coordinator

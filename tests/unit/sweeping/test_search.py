@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters, encode

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+
 from tinderbox.config import SweepJob
 from tinderbox.errors import StaleAttempt, Superseded, TinderboxError
 from tinderbox.sweeping import server

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import StaleAttempt
 from tinderbox.sweeping.coordinator import Coordinator, Rules
 from tinderbox.sweeping.events import AttemptEnded, AttemptStarted, Event, Reported, StudyEnded, TrialProposed, encode

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.events import CheckpointSaved

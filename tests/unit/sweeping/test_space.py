@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping import space

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from tinderbox.sweeping.status import take_status
 
 Open = Callable[..., Any]

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,

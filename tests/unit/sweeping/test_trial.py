@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tinderbox.checkpoint import Save
 from tinderbox.data import Dataset
 from tinderbox.errors import BadInput
