@@ -55,7 +55,9 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     settings = {**_ALWAYS, "spark.task.cpus": str(job.cores)}
     builder = SparkSession.builder.appName(f"tinderbox {job.name}")
     if pod is not None:
-        settings |= {**pod, **size_of_executors(job, read_defaults())}
+        defaults = read_defaults()
+        known = {key: value for key, value in pod.items() if key not in defaults}  # an image of their own, say
+        settings |= {**known, **size_of_executors(job, defaults)}
     else:
         provide_java()
         settings |= _WITHOUT_A_CHART
