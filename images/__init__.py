@@ -1,0 +1,1 @@
+"""Builds the image, measures it and pushes it: `python -m images`."""
