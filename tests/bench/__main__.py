@@ -1,0 +1,35 @@
+"""Runs the measurements named on the command line, or all, and prints the table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+
+from tests.bench import asks, handover, reports, trials
+from tests.bench.rows import Row, print_conditions, print_table
+
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "handover": handover.measure,
+    "reports": reports.measure,
+    "trials": trials.measure,
+    "asks": asks.measure,
+}
+
+
+def main(names: list[str]) -> None:
+    """Measure and print."""
+    console, rows, begun = Console(), list[Row](), time.monotonic()
+    print_conditions(console)
+    for name in names or PARTS:
+        console.print(f"measuring {name} ...")
+        rows += PARTS[name]()
+    print_table(console, rows)
+    console.print(f"took {time.monotonic() - begun:.0f} s")
+    print_conditions(console)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
