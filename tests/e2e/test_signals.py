@@ -176,6 +176,28 @@ def test_the_same_command_completes_the_study(finished: Ending) -> None:
     assert finished.left == {}
 
 
+def test_ctrl_c_while_spark_starts(terminal: Terminal, processes: Processes, eventually: Eventually) -> None:
+    """Java, which is being started, does not outlive the command, and there is no study yet."""
+    before = set(processes())
+    command = [sys.executable, "-m", "tinderbox", "sweep", "job.yaml", "--set", "name=early"]
+    with subprocess.Popen(
+        command, cwd=terminal.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "starting Spark\n"
+        assert eventually(lambda: is_starting(processes, before), 60)
+        os.killpg(started.pid, signal.SIGINT)
+        _, errors = started.communicate(timeout=150)
+    assert (started.returncode, errors) == (130, "stopped; run the same command again to continue\n")
+    assert eventually(lambda: set(processes()) <= before, 8)
+    assert not (terminal.folder / "studies" / "early").exists()
+
+
+def is_starting(processes: Processes, before: set[int]) -> bool:
+    """Whether a Java for Spark is being started, by its script or by now itself."""
+    return any("pyspark-shell" in text for pid, text in processes().items() if pid not in before)
+
+
 def files(folder: Path) -> list[Path]:
     """Return the files of a study."""
     return [path for path in (folder / "studies" / "stopped").rglob("*") if path.is_file()]

@@ -45,6 +45,8 @@ def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Wat
     Raises:
         TinderboxError: Slots cannot be had, or the record cannot be written.
     """
+    from tinderbox.spark.session import check_java
+
     folder.write_job(describe_job(plan.job), plan.run)
     token = secrets.token_urlsafe(32)
     watcher.tell("starting slots")
@@ -58,6 +60,7 @@ def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Wat
             over = server.wait(LOOK_SECONDS)
             status = server.call(lambda _: server.status())
             watcher.show(status, server.coordinator.study)
+            check_java()
             if slots.failure is not None:
                 raise slots.failure
             guard(status)

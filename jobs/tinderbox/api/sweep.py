@@ -135,14 +135,14 @@ def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -
         yield lent
         return
     from tinderbox.kube.own import in_cluster, own_pod
-    from tinderbox.spark.session import open_session
+    from tinderbox.spark.session import close_session, open_session
 
     pod = own_pod().settings() if master is None and in_cluster() else None
     session = open_session(job, master, pod)
     try:
         yield session
     finally:
-        session.stop()
+        close_session(session)
 
 
 def explain_nothing(record: Study) -> str:

@@ -9,9 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from tinderbox.config import SweepJob
@@ -65,23 +68,56 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with _keeping_interrupts():
+        with _holding_interrupts():
             return builder.getOrCreate()
     except Exception as error:
         raise TinderboxError(f"Spark does not start: {first_line(error)}") from error
 
 
+def close_session(session: SparkSession) -> None:
+    """Stop a session; one whose Java has ended needs no stop."""
+    with suppress(Py4JError, OSError):
+        session.stop()
+
+
+def check_java() -> None:
+    """Return while the Java process that this one has started for Spark runs, or if it has started none.
+
+    Raises:
+        TinderboxError: It has ended.
+    """
+    process = getattr(SparkContext._gateway, "proc", None)
+    code = None if process is None else process.poll()
+    if code is not None:
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        raise TinderboxError(f"Spark's Java process {how}; run the same command again to continue")
+
+
 @contextmanager
-def _keeping_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C as it is: Spark would cancel the slots' jobs at once, before they can give their trials back."""
+def _holding_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back until Spark has started: its Java would outlive a start that is broken off.
+
+    A second one is not held back. Afterwards handlers are as they were, without Spark's own, which would cancel the
+    slots' jobs before they can give their trials back.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.getsignal(signal.SIGINT)
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held:
+            raise KeyboardInterrupt
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        signal.raise_signal(held[0])
 
 
 def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, str]:

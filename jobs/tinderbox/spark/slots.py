@@ -11,9 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import Broadcast, InheritableThread, SparkContext, SparkFiles, TaskContext
 
 from tinderbox.data import unpack
@@ -78,11 +80,12 @@ class SlotJobs:
         self._stopping.set()
         self._join(grace)
         late = [number for number, thread in enumerate(self._threads) if thread.is_alive()]
-        for number in late:
-            self._spark.cancelJobGroup(self._group(number))
-        self._join(grace)
-        if not late:  # a cancelled task may still hold it
-            self._data.destroy()
+        with suppress(Py4JError, OSError):  # Java may have ended, and with it all that is stopped here
+            for number in late:
+                self._spark.cancelJobGroup(self._group(number))
+            self._join(grace)
+            if not late:  # a cancelled task may still hold it
+                self._data.destroy()
 
     def _join(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout

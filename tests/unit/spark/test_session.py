@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fnmatch
+import signal
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from py4j.protocol import Py4JNetworkError
+from pyspark import SparkContext
 
 import tinderbox
 from tinderbox.config import SweepJob, check_sweep
-from tinderbox.errors import BadInput
-from tinderbox.spark.session import open_session, read_defaults, size_of_executors
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.spark.session import check_java, close_session, open_session, read_defaults, size_of_executors
 
 MakeJob = Callable[..., SweepJob]
 
@@ -67,6 +71,34 @@ def test_defaults_are_read_as_spark_reads_them(tmp_path: Path, monkeypatch: pyte
     assert read_defaults() == {"spark.executor.cores": "4", "spark.x": "a b"}
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path / "none"))
     assert read_defaults() == {}
+
+
+@pytest.mark.parametrize(("code", "how"), [(-signal.SIGKILL, "was killed by SIGKILL"), (11, "ended with exit code 11")])
+def test_java_that_ends_is_noticed(monkeypatch: pytest.MonkeyPatch, code: int, how: str) -> None:
+    """A killed Java, or one that gives up, is told with its signal or its exit code."""
+    running = SimpleNamespace(poll=lambda: None)
+    monkeypatch.setattr(SparkContext, "_gateway", SimpleNamespace(proc=running))
+    check_java()
+    running.poll = lambda: code
+    with pytest.raises(TinderboxError, match=f"^Spark's Java process {how}; run the same command again to continue$"):
+        check_java()
+
+
+@pytest.mark.parametrize("gateway", [None, SimpleNamespace()])
+def test_a_java_that_is_not_ours_is_not_looked_at(monkeypatch: pytest.MonkeyPatch, gateway: object) -> None:
+    """Where there is none, or somebody else has started it, there is nothing to tell."""
+    monkeypatch.setattr(SparkContext, "_gateway", gateway)
+    check_java()
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(111, "refused"), Py4JNetworkError("no answer")])
+def test_a_session_whose_java_has_ended_is_closed(error: Exception) -> None:
+    """There is nothing left to stop, and no reason to hide what went wrong before."""
+
+    def stop() -> None:
+        raise error
+
+    close_session(cast("Any", SimpleNamespace(stop=stop)))
 
 
 def test_every_file_of_the_package_is_installed() -> None:

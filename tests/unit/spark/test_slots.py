@@ -139,6 +139,18 @@ def test_a_late_slot_is_cancelled_without_a_word() -> None:
     assert not spark.destroyed
 
 
+def test_slots_whose_java_has_ended_are_stopped() -> None:
+    """Nothing can be cancelled or let go any more, and nothing is said about it."""
+
+    class Dead(Spark):
+        def destroy(self) -> None:
+            raise ConnectionRefusedError(111, "Connection refused")
+
+    jobs = keep(Dead(lambda name: None), lambda name, cause: True)
+    jobs.stop(5)
+    assert jobs.failure is None
+
+
 def test_names_of_slots() -> None:
     """A slot's name tells how often it was submitted again."""
     assert [slot_name(3, 0), slot_name(3, 2)] == ["slot-3", "slot-3.2"]
