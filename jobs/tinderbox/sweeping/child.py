@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+from numpy import random as numpy_random  # NumPy itself would load it after the fork, once in each child
 
 from tinderbox import checkpoint
 from tinderbox.checkpoint import Save
@@ -137,7 +137,7 @@ def run(function: Callable[[Trial], Any], trial: Trial) -> Over:
 def seed_generators(seed: int) -> None:
     """Seed Python, NumPy and, where it is loaded, Keras with TensorFlow; forget what an earlier trial built."""
     random.seed(seed)
-    np.random.seed(seed)
+    numpy_random.seed(seed)
     if "keras" in sys.modules:
         import keras
 
