@@ -56,7 +56,8 @@ class Engine:
         """Arguments of a build: ours has no bridge, so what is built uses the machine's network."""
         return ["--network", "host"] if self.ours else []
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """The variables by which the client finds this Docker."""
         host = {"DOCKER_HOST": f"unix://{SOCKET}"} if self.ours else {}
         return os.environ | {"DOCKER_BUILDKIT": "1"} | host
 

@@ -22,6 +22,8 @@ from typing import Any
 
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # a constant of the protocol
 ENTRYPOINT = "/opt/tinderbox/entrypoint.sh"
+# Names of local variables are for debuggers; line numbers stay.
+LEAN = ["-XX:-LoadLocalVariableTables", "-XX:-LoadLocalVariableTypeTables", "-Xlog:cds=error"]
 KINDS = ("driver", "executor")
 DRIVER_POD = {
     "kind": "Pod",
@@ -120,8 +122,12 @@ def make_certificate(file: Path) -> None:
 
 
 def make_class_path(file: Path, jars: Path) -> None:
-    """Write a jar that names all jars of Spark, sorted: an archive holds for one order of them only."""
-    entry = "Class-Path: " + " ".join(jar.as_uri() for jar in sorted(jars.glob("*.jar")))
+    """Write a jar that names all jars of Spark, sorted: an archive holds for one order of them only.
+
+    By relative paths: what makes archives does not understand others.
+    """
+    folder = os.path.relpath(jars, file.parent)
+    entry = "Class-Path: " + " ".join(f"{folder}/{jar.name}" for jar in sorted(jars.glob("*.jar")))
     # A line of a manifest has at most 72 bytes, and the next one goes on behind a blank.
     lines = [entry[:70], *(" " + entry[i : i + 69] for i in range(70, len(entry), 69))]
     with zipfile.ZipFile(file, "w") as jar:
@@ -170,7 +176,7 @@ def make(folder: Path) -> None:
             "\n".join(dict.fromkeys(chain.from_iterable(file.read_text().splitlines() for file in lists)))
         )
         # Only G1 can put Java's own objects into an archive; any collector can read them.
-        command = ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={classes}", "-Xlog:cds=error"]
+        command = ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={classes}", *LEAN]
         run([*command, f"-XX:SharedArchiveFile={archive}", "-cp", class_path])
     for name in KINDS:
         (folder / f"{name}.jsa").symlink_to(archive.name)
