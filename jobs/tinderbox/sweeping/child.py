@@ -93,6 +93,7 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     # What is loaded now stays: Keras collects garbage before each trial, and going through TensorFlow's objects
     # takes it 0.4 s and copies every page that the processes share.
     gc.freeze()
+    seed_generators(0)  # a rehearsal: the pages it writes to are copied now, while no trial waits
     while (lease := _next(connection)) is not None:
         if isinstance(prepared, Failure):
             connection.send(Over("failed", prepared))
