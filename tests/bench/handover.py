@@ -34,8 +34,8 @@ def measure() -> list[Row]:
             host.close()
     return [
         compare("hand-over: last step to next function's first line", plain, "to_line", GOAL_MS),
-        compare("the same, a small Keras fit", keras, "to_line", GOAL_MS),
-        compare("last step to end of next first step, a small Keras fit", keras, "to_step", None),
+        compare("the same with Keras, which ends its own epoch and fit in this time", keras, "to_line", None),
+        compare("last step to end of next first step, with Keras", keras, "to_step", None),
     ]
 
 

@@ -87,7 +87,7 @@ def test_the_class_path_is_sorted_and_its_lines_are_short(tmp_path: Path) -> Non
         manifest = jar.read("META-INF/MANIFEST.MF").decode()
     assert max(len(line.encode()) for line in manifest.split("\r\n")) <= 72
     joined = manifest.replace("\r\n ", "").splitlines()
-    wanted = [(tmp_path / f"a-jar-with-a-rather-long-name-{number:02}.jar").as_uri() for number in (1, 2, 10)]
+    wanted = [f"./a-jar-with-a-rather-long-name-{number:02}.jar" for number in (1, 2, 10)]
     assert joined == ["Manifest-Version: 1.0", "Class-Path: " + " ".join(wanted), ""]
 
 

@@ -22,8 +22,6 @@ from typing import Any
 
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # a constant of the protocol
 ENTRYPOINT = "/opt/tinderbox/entrypoint.sh"
-# Names of local variables are for debuggers; line numbers stay.
-LEAN = ["-XX:-LoadLocalVariableTables", "-XX:-LoadLocalVariableTypeTables", "-Xlog:cds=error"]
 KINDS = ("driver", "executor")
 DRIVER_POD = {
     "kind": "Pod",
@@ -52,7 +50,8 @@ class ApiServer(BaseHTTPRequestHandler):
         elif "watch=true" in self.path:
             self._watch()
         else:
-            items = self.executors if "/pods" in self.path else []
+            pods = [DRIVER_POD] if "fieldSelector" in self.path else self.executors
+            items = pods if "/pods" in self.path else []
             self._answer({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items})
 
     def do_POST(self) -> None:
@@ -176,7 +175,7 @@ def make(folder: Path) -> None:
             "\n".join(dict.fromkeys(chain.from_iterable(file.read_text().splitlines() for file in lists)))
         )
         # Only G1 can put Java's own objects into an archive; any collector can read them.
-        command = ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={classes}", *LEAN]
+        command = ["java", "-Xshare:dump", "-XX:+UseG1GC", f"-XX:SharedClassListFile={classes}", "-Xlog:cds=error"]
         run([*command, f"-XX:SharedArchiveFile={archive}", "-cp", class_path])
     for name in KINDS:
         (folder / f"{name}.jsa").symlink_to(archive.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -28,7 +29,33 @@ from tinderbox.sweeping.messages import (
 _REPEATED = urllib3.Retry(total=8, backoff_factor=0.2, backoff_max=5.0, allowed_methods=None, status_forcelist=[503])
 """Every message may be sent again, so a lost connection or a busy driver is waited for: about 25 s in all."""
 
+LARGEST_PACKET = 64 << 10
+"""In bytes; what is longer leaves in parts, so that a checkpoint is never in memory as a whole."""
+
 _LONGEST_WAIT = urllib3.Timeout(connect=5.0, read=60.0)
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    """Sends the head of a message and its body in one packet, for each packet wakes the coordinator."""
+
+    _held: bytes | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        self._held = b""
+        try:
+            super().request(*arguments, **options)
+            super().send(self._held)
+        finally:
+            self._held = None
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        elif len(self._held) < LARGEST_PACKET:
+            self._held += data
+        else:
+            super().send(self._held + data)
+            self._held = b""
 
 
 class Client:
@@ -37,6 +64,7 @@ class Client:
     def __init__(self, url: str, token: str) -> None:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._pool = urllib3.connection_from_url(url, maxsize=4, retries=_REPEATED, timeout=_LONGEST_WAIT)
+        self._pool.ConnectionCls = _Connection
 
     def lease(self, ask: Ask) -> Answer:
         """Ask for work; waits a while where there is none yet."""

@@ -14,6 +14,10 @@ from tinderbox.sweeping.study import Study
 class Log(Protocol):
     """An append-only log in storage, one segment for each driver generation."""
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether appending takes so little that handing it to a thread would take longer."""
+
     def read(self) -> Iterable[bytes]:
         """Return the segments in order, each as the bytes that are in it."""
 
@@ -89,9 +93,14 @@ class Journal:
             await asyncio.shield(self._writing)
 
     async def _write(self) -> None:
+        await asyncio.sleep(0)  # Who has been heard already joins this group.
         group, self._pending = self._pending, []
+        lines = b"".join(group)
         try:
-            await asyncio.to_thread(self._log.append, b"".join(group))
+            if self._log.is_quick:
+                self._log.append(lines)
+            else:
+                await asyncio.to_thread(self._log.append, lines)
         except Exception as error:
             self._failure = error
         else:

@@ -80,12 +80,14 @@ class QuasiRandom:
 class Proposer:
     """The parameters of trial after trial: the baseline first, where the job names one, then the method's choice.
 
-    `limit` is the number of trials after which there are no more, None where only time ends the study.
+    `limit` is the number of trials after which there are no more, None where only time ends the study. `is_instant`
+    says that a proposal needs no time worth a thread, and nothing of other trials.
     """
 
     def __init__(self, job: SweepJob) -> None:
         self._baseline = defaults(job.parameters)
         self._method = _method(job)
+        self.is_instant = isinstance(self._method, Grid | Random)
         self.limit = job.budget.trials
         if isinstance(self._method, Grid):
             self.limit = self._method.start_with(self._baseline)

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.journal import Journal
 from tinderbox.sweeping.routes import Files, Routes
 from tinderbox.sweeping.search import Proposer
@@ -98,15 +99,18 @@ class Server:
     async def settle(self) -> None:
         """Return when all events are safe; wake who waits for a change, if there is news."""
         self.coordinator.tick(self.now())
-        if self._journal.news != self._announced:
-            self._announced = self._journal.news
-            self.changed.set()
-            self.changed = asyncio.Event()
+        self._announce()
         if self.coordinator.is_ending:
             self.ending.set()
         await self._journal.flush()
         if self.coordinator.study.finished is not None:
             self._ended.set()
+
+    def _announce(self) -> None:
+        if self._journal.news != self._announced:
+            self._announced = self._journal.news
+            self.changed.set()
+            self.changed = asyncio.Event()
 
     # In the loop, by itself
 
@@ -142,18 +146,23 @@ class Server:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _keep_proposing(self) -> None:
-        """Choose parameters ahead of need and off the event loop, so that no slot waits for a sampler."""
+        """Choose parameters ahead of need, so that no slot waits for a sampler."""
         while True:
-            changed = self.changed
-            # Slots get their answers first: while a sampler computes, Python lets the loop run every 5 ms only.
-            await self._journal.flush()
-            number = self.coordinator.wanted()
+            changed, number = self.changed, self.coordinator.wanted()
             if number is None:
                 await changed.wait()
                 continue
-            study = self.coordinator.study
-            ended, open_trials = list(study.ended), list(study.open.values())
-            parameters = await asyncio.to_thread(self._proposer.propose, number, ended, open_trials)
-            baseline = self._proposer.is_baseline(number)
-            self.coordinator.propose(parameters, len(ended), baseline, self.now())
-            await self.settle()
+            parameters, known = await self._choose(number)
+            self.coordinator.propose(parameters, known, self._proposer.is_baseline(number), self.now())
+            self._announce()
+
+    async def _choose(self, number: int) -> tuple[Parameters, int]:
+        """Return the parameters of a trial and how many ended trials they were chosen by, off the loop if need be."""
+        study = self.coordinator.study
+        if self._proposer.is_instant:
+            await asyncio.sleep(0)
+            return self._proposer.propose(number, study.ended, []), len(study.ended)
+        # Slots get their answers first: while a sampler computes, Python lets the loop run every 5 ms only.
+        await self._journal.flush()
+        ended, open_trials = list(study.ended), list(study.open.values())
+        return await asyncio.to_thread(self._proposer.propose, number, ended, open_trials), len(ended)

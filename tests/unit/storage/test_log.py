@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def test_lines_are_synced_before_append_returns(tmp_path: Path, monkeypatch: pyt
     log.append(b"0123456789\n")
     log.append(b"more\n")
     assert synced == [b"0123456789\n", b"0123456789\nmore\n"]
+    log.close()
+
+
+def test_a_slow_disk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a fast one is, with the next append: who waits for a slow one must not wait in the event loop."""
+    log, seconds = Logs(str(tmp_path)).open(), iter([0.0, 0.001, 1.0, 1.1, 2.0, 2.001])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(seconds))
+    found = [log.is_quick]
+    for _ in range(3):
+        log.append(b"a\n")
+        found.append(log.is_quick)
+    assert found == [False, True, False, True]
     log.close()
 
 

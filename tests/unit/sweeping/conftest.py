@@ -133,6 +133,7 @@ class MemoryLog:
     segments: list[bytes] = field(default_factory=list)
     written: list[bytes] = field(default_factory=list)
     trouble: Exception | None = None
+    is_quick: bool = False
 
     def read(self) -> list[bytes]:
         """Return the earlier segments."""

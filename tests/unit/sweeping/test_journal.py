@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,12 @@ from tinderbox.sweeping.events import Reported, SlotJoined, StudyStarted, encode
 from tinderbox.sweeping.journal import Journal, rebuild, replay
 
 LINES = [encode(StudyStarted(time=1.0, generation=1)), encode(SlotJoined(time=2.0, slot="a", node="n"))]
+
+
+@pytest.fixture(params=[True, False], ids=["in the loop", "in a thread"])
+def memory_log(memory_log: Callable[..., Any], request: pytest.FixtureRequest) -> Callable[[], Any]:
+    """Return a function that makes a log, once as fast storage is and once as slow storage is."""
+    return partial(memory_log, is_quick=request.param)
 
 
 def joined(number: int) -> SlotJoined:
