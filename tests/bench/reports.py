@@ -20,7 +20,7 @@ from tinderbox.sweeping.messages import Ask, Finish, Report
 if TYPE_CHECKING:
     import optuna
 
-GOAL = 1500.0
+GOAL = 1.07  # 1,500 a second where the journal does 1,400
 CLIENTS = 8
 EPOCHS = 400
 REPETITIONS = 3
@@ -44,8 +44,8 @@ def measure() -> list[Row]:
             spread(ours, "a second"),
             f"Optuna's journal, report and should_prune: {spread(theirs, 'a second')}",
             spread(ratios(ours, theirs), "x", 2),
-            f">= {GOAL:,.0f} a second",
-            quantile(ours, 0.5) >= GOAL,
+            f">= {GOAL} x",
+            quantile(ratios(ours, theirs), 0.5) >= GOAL,
         )
     ]
 
