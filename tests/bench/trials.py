@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 from tests.bench.rows import Row, quantile, ratios, spread
 from tests.bench.studies import plan_study
-from tinderbox.api.driver import run_sweep
-from tinderbox.api.sweep import Silent
+from tinderbox.api.sweep import run
 from tinderbox.spark.session import open_session
-from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
@@ -66,8 +64,7 @@ def run_trials(spark: SparkSession, folder: Path, isolation: str) -> float:
     plan = plan_study(
         "nothing", {}, isolation=isolation, slots=SLOTS, budget={"trials": TRIALS}, preload=[], storage=str(folder)
     )
-    study = run_sweep(plan, StudyFolder(str(folder), "bench"), spark, Silent())
-    return TRIALS / seconds_of(study)
+    return TRIALS / seconds_of(run(plan, spark).record)
 
 
 def seconds_of(study: Study) -> float:

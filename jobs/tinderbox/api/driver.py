@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import Guard, Patience
@@ -32,26 +33,31 @@ SLOT_GRACE_SECONDS = 5.0
 class Watcher(Protocol):
     """Is shown the study while it runs."""
 
-    def show(self, status: Status, study: Study) -> None:
-        """Show where the study stands."""
+    def show(self, status: Status, study: Study | None) -> None:
+        """Show where the study stands; `study` is None where only its status is at hand."""
 
     def tell(self, step: str) -> None:
         """Say what happens before the study begins or after it has ended."""
 
 
-def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Watcher) -> Study:
-    """Run a sweep to its end, or continue it, and return the study.
+@dataclass(frozen=True)
+class Door:
+    """Who may follow a study: whoever has `token`, and for up to `linger` seconds after its end, to take it home."""
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    linger: float = 0.0
+
+
+def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watcher: Watcher) -> None:
+    """Run the sweep of an opened server to its end, or continue it.
 
     Raises:
         TinderboxError: Slots cannot be had, or the record cannot be written.
     """
     from tinderbox.spark.session import check_java
 
-    folder.write_job(describe_job(plan.job), plan.run)
-    token = secrets.token_urlsafe(32)
     watcher.tell("starting slots")
     with (
-        opened_server(plan, folder, token) as server,
         guarded(spark.sparkContext, server) as guard,
         opened_slots(plan, spark.sparkContext, server, token) as slots,
     ):
@@ -64,7 +70,7 @@ def run_sweep(plan: Plan, folder: StudyFolder, spark: SparkSession, watcher: Wat
             if slots.failure is not None:
                 raise slots.failure
             guard(status)
-    return server.coordinator.study
+    check(server)
 
 
 @contextmanager
@@ -100,6 +106,7 @@ def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], 
 @contextmanager
 def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Server]:
     """Open the study's record, and a server for its slots, until the block ends."""
+    folder.write_job(describe_job(plan.job), plan.run)
     log = folder.log()
     try:
         study = rebuild(log.read(), plan.job.metric.name, plan.job.metric.direction)
@@ -112,6 +119,15 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
             server.stop()
     finally:
         log.close()
+    check(server)
+
+
+def check(server: Server) -> None:
+    """Return if nothing has ended the server.
+
+    Raises:
+        TinderboxError: Its record cannot be written, or it was taken over.
+    """
     if server.failure is not None:
         raise TinderboxError(f"the study stopped: {server.failure}") from server.failure
 
@@ -128,9 +144,11 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
     from tinderbox.spark.slots import SlotJobs, SlotPlan
 
     host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
+    # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.
+    bound = None if port else host
     told = SlotPlan(
         study=job.name,
-        url=f"http://{host}:{server.start(host, port)}",
+        url=f"http://{host}:{server.start(bound, port)}",
         token=token,
         objective=plan.objective,
         metric=job.metric.name,

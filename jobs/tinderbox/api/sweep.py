@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinderbox.api.driver import Watcher, run_sweep
+from tinderbox.api.driver import Door, Watcher, opened_server, run_sweep
 from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, make_plan
 from tinderbox.api.result import SweepResult, open_study
@@ -15,6 +15,7 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import NoTrialSucceeded
 from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
 from tinderbox.sweeping.study import Study
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Silent:
     """Shows nothing while a study runs."""
 
-    def show(self, status: Status, study: Study) -> None:
+    def show(self, status: Status, study: Study | None) -> None:
         """Do nothing."""
 
     def tell(self, step: str) -> None:
@@ -89,8 +90,11 @@ def run(
     master: str | None = None,
     watcher: Watcher | None = None,
     fresh: bool = False,
+    door: Door | None = None,
 ) -> SweepResult:
     """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
+
+    Spark is let go as soon as the last trial has ended; the server stays for those who follow the study.
 
     Raises:
         BadInput: A study of this name was begun with another job.
@@ -101,23 +105,35 @@ def run(
     if fresh and folder.exists():
         folder.set_aside()
     check_continues(folder, job)
-    watcher, whole = watcher or Silent(), has_ended(folder, job)
-    try:
-        if not whole:
-            watcher.tell("starting Spark")
-            with session_for(job, spark, master) as session:
-                run_sweep(plan, folder, session, watcher)
-            whole = True
-    finally:
-        # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
-        if folder.exists():
-            record = open_study(job.name, job.storage).record
-            watcher.tell("scoring best and default on test data" if whole else "keeping what there is")
-            trouble = leave_behind(record, job, folder, plan.data.test if whole else None)
-            watcher.tell(f"not scored: {trouble}" if trouble else "done" if whole else "stopped")
+    watcher, whole, door = watcher or Silent(), has_ended(folder, job), door or Door()
+    server: Server | None = None
+    with ExitStack() as following:
+        try:
+            if not whole:
+                watcher.tell("starting Spark")
+                with session_for(job, spark, master) as session:
+                    server = following.enter_context(opened_server(plan, folder, door.token))
+                    run_sweep(plan, server, door.token, session, watcher)
+                whole = True
+        finally:
+            # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
+            if folder.exists():
+                record = keep(plan, folder, watcher, whole)
+        if server is not None:
+            server.linger(door.linger)
     if record.best is None:
         raise NoTrialSucceeded(explain_nothing(record))
     return SweepResult(job, record, folder)
+
+
+def keep(plan: Plan, folder: StudyFolder, watcher: Watcher, whole: bool) -> Study:
+    """Write what a study leaves behind, and return its record."""
+    job = plan.job
+    record = open_study(job.name, job.storage).record
+    watcher.tell("scoring best and default on test data" if whole else "keeping what there is")
+    trouble = leave_behind(record, job, folder, plan.data.test if whole else None)
+    watcher.tell(f"not scored: {trouble}" if trouble else "done" if whole else "stopped")
+    return record
 
 
 def has_ended(folder: StudyFolder, job: SweepJob) -> bool:

@@ -16,23 +16,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tinderbox.api.driver import Door
 from tinderbox.api.ending import draw_pictures, write_report
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
 from tinderbox.api.single import choose_parameters, explain_failure, measure_cost, run_here
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
-from tinderbox.cli.screen import Bar, Lines, clock, number
+from tinderbox.cli import cluster
+from tinderbox.cli.screen import Bar, Lines, clock, number, say
 from tinderbox.cli.tables import print_result
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.config.reading import split_setting
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.kube.manifest import TOKEN_VARIABLE
 from tinderbox.storage import find_studies
 from tinderbox.sweeping.messages import Decision
 from tinderbox.sweeping.study import State
 
 MEASURE_SECONDS = 120.0
 STORAGE_VARIABLE = "TINDERBOX_STORAGE"
+LINGER_SECONDS = 120.0
 
 job_file = click.argument("file", type=click.Path(path_type=Path))
 changes = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
@@ -55,7 +59,7 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except TinderboxError as error:
-            Console(stderr=True).print(f"[bold red]tinderbox:[/] {escape(str(error))}", soft_wrap=True)
+            Console(stderr=True, emoji=False).print(f"[bold red]tinderbox:[/] {escape(str(error))}", soft_wrap=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as stop:
             Console(stderr=True).print("stopped; run the same command again to continue")
@@ -88,8 +92,14 @@ def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool)
     job = read_sweep(file, (f"storage={chosen}", *changes) if chosen else changes)
     plan = make_plan(job, file.parent)
     with Bar(console) if console.is_terminal else Lines(console) as screen:
-        result = run(plan, master=master, watcher=screen, fresh=fresh)
+        result = run(plan, master=master, watcher=screen, fresh=fresh, door=door())
     print_result(console, result)
+
+
+def door() -> Door:
+    """Return who may follow the study: whoever holds the token that `tinderbox submit` gave the driver."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    return Door(token, LINGER_SECONDS) if token else Door()
 
 
 @main.command()
@@ -116,11 +126,6 @@ def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
         )
     if measure:
         say(console, describe_cost(plan))
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is, on one line whatever the width: it may be read by a program."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def describe_cost(plan: Plan) -> str:
@@ -207,12 +212,19 @@ def studies(storage: str) -> None:
 
 @main.command()
 @click.argument("study")
-@click.option("--trial", required=True, type=int, help="The trial's number.")
+@click.option("--trial", type=int, help="The trial's number; on a cluster, the driver's own log without it.")
 @click.option("--attempt", type=int, help="Which attempt; the newest one without it.")
 @storage
-def logs(study: str, trial: int, attempt: int | None, storage: str) -> None:
+@click.option("--cluster", "there", is_flag=True, help="The study is on a cluster: the options below say which.")
+@cluster.on_a_cluster
+def logs(study: str, trial: int | None, attempt: int | None, storage: str, there: bool, place: cluster.Place) -> None:
     """Print what a trial of STUDY printed, and how it failed if it did."""
-    click.echo(open_study(study, storage).log(trial, attempt), nl=False)
+    if there:
+        cluster.print_log(study, trial, attempt, place)
+    elif trial is None:
+        raise BadInput("--trial must name a trial, got none; a driver's own log is on a cluster: --cluster")
+    else:
+        click.echo(open_study(study, storage).log(trial, attempt), nl=False)
 
 
 @main.command()
@@ -220,3 +232,7 @@ def logs(study: str, trial: int, attempt: int | None, storage: str) -> None:
 def schema(kind: str) -> None:
     """Print the JSON schema of a job file."""
     click.echo(json.dumps(SweepJob.model_json_schema(), indent=2))
+
+
+for command in (cluster.submit, cluster.status, cluster.fetch, cluster.delete):
+    main.add_command(command)

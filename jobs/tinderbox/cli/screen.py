@@ -26,7 +26,7 @@ class Screen(Protocol):
     ) -> None:
         """Show no more."""
 
-    def show(self, status: Status, study: Study) -> None:
+    def show(self, status: Status, study: Study | None = None) -> None:
         """Show where the study stands."""
 
     def tell(self, step: str) -> None:
@@ -63,7 +63,7 @@ class Bar:
         if self._task is not None:
             self._progress.update(self._task, description=step)
 
-    def show(self, status: Status, study: Study) -> None:
+    def show(self, status: Status, study: Study | None = None) -> None:
         """Draw the line anew."""
         if self._task is not None and status.slots:
             self._progress.update(
@@ -79,11 +79,11 @@ class Bar:
 
 
 class Lines:
-    """A line for each trial that ends, and a summary once a minute: for logs."""
+    """A line for each trial that ends, where the study itself is at hand, and a summary now and then: for logs."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._shown = 0
+    def __init__(self, console: Console, every: float = SUMMARY_SECONDS) -> None:
+        self._console, self._every = console, every
+        self._shown, self._told = 0, ""
         self._summary = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -95,20 +95,30 @@ class Lines:
         return None
 
     def tell(self, step: str) -> None:
-        """Print what happens."""
-        self._console.print(step, markup=False)
+        """Print what happens, once."""
+        if step != self._told:
+            self._told = step
+            say(self._console, step)
 
-    def show(self, status: Status, study: Study) -> None:
+    def show(self, status: Status, study: Study | None = None) -> None:
         """Print what is new."""
-        for trial in study.ended[self._shown :]:
+        for trial in study.ended[self._shown :] if study else ():
             self._shown += 1
-            self._console.print(
-                f"[{self._shown}/{status.total or '?'}] {ending(trial, study.metric)}", markup=False, soft_wrap=True
-            )
-        if time.monotonic() - self._summary >= SUMMARY_SECONDS:
+            say(self._console, f"[{self._shown}/{status.total or '?'}] {ending(trial, status.metric)}")
+        if time.monotonic() - self._summary >= self._every:
             self._summary = time.monotonic()
-            parts = (f"{status.ended}/{status.total or '?'} trials", running(status), best(status), left(status))
-            self._console.print(", ".join(part for part in parts if part), markup=False, soft_wrap=True)
+            say(self._console, summary(status))
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is, on one line whatever the width: it may be read by a program."""
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def summary(status: Status) -> str:
+    """Return where a study stands, in one line."""
+    parts = (f"{status.ended}/{status.total or '?'} trials", running(status), best(status), left(status))
+    return ", ".join(part for part in parts if part)
 
 
 def ending(trial: Trial, metric: str) -> str:

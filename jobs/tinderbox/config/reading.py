@@ -95,6 +95,26 @@ def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
     return jobs[0]
 
 
+def beside_job(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return what a manifest holds beside a job: the other keys of its ConfigMap, and its Kubernetes Job.
+
+    Both are empty for a plain job file.
+
+    Raises:
+        BadInput: There is no such file, or it is not YAML.
+    """
+    documents = [document for document in read_documents(path) if isinstance(document, dict)]
+    drivers = [document for document in documents if document.get("kind") == "Job"]
+    holders = [d for d in documents if d.get("kind") == "ConfigMap" and _jobs_of(d, path)]
+    files = {
+        key: text
+        for holder in holders
+        for key, text in holder["data"].items()
+        if not _jobs_of({"kind": "ConfigMap", "data": {key: text}}, path)
+    }
+    return files, drivers[0] if drivers else {}
+
+
 def _jobs_of(document: Any, path: Path) -> list[dict[str, Any]]:
     if not isinstance(document, dict):
         return []

@@ -121,6 +121,14 @@ class StudyFolder:
         """Whether a file is there."""
         return bool(self._files.exists(self.path(name)))
 
+    def keepsakes(self) -> list[str]:
+        """Return the names of the files worth taking home: all but the trials' checkpoints and what they printed."""
+        return [name for name in self.names() if name.partition("/")[0] not in ("checkpoints", "logs")]
+
+    def names(self) -> list[str]:
+        """Return the names of all files of the study."""
+        return sorted(path.partition(f"{self.root}/")[2] for path in self._files.find(self.root))
+
     def fetch(self, name: str, folder: Path) -> Path:
         """Return a file on this machine with the content of a stored one, copied where storage is elsewhere."""
         if self.is_local:

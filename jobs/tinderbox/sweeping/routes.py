@@ -44,12 +44,20 @@ class Files(Protocol):
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Store what an attempt has printed so far."""
 
+    def keepsakes(self) -> list[str]:
+        """Return the names of the files worth taking home."""
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+
 
 class Host(Protocol):
     """What the routes need of the server they are part of; `changed` is set, and replaced, with the next news.
 
-    `ending` is set once running trials are to end.
+    `ending` is set once running trials are to end, and `kept` is true once all that the study leaves behind is there.
     """
+
+    kept: bool
 
     coordinator: Coordinator
     changed: asyncio.Event
@@ -63,6 +71,9 @@ class Host(Protocol):
 
     def status(self) -> Status:
         """Return where the study stands."""
+
+    def see_watcher(self) -> None:
+        """Note that somebody follows the study."""
 
 
 class Routes:
@@ -83,6 +94,8 @@ class Routes:
                 web.put("/trials/{trial:\\d+}/checkpoint", self.checkpoint),
                 web.post("/trials/{trial:\\d+}/finish", self.finish),
                 web.get("/status", self.status),
+                web.get("/files", self.files),
+                web.get("/files/{name:.+}", self.file),
             ]
         )
         return application
@@ -142,9 +155,24 @@ class Routes:
 
     async def status(self, request: web.Request) -> web.Response:
         """Reply with the study at a glance, once all that it tells of is safe."""
+        self._host.see_watcher()
         status = self._host.status()
         await self._host.settle()
         return web.json_response(finite(dataclasses.asdict(status)))
+
+    async def files(self, request: web.Request) -> web.Response:
+        """Reply with the names of the files that a watcher takes home, null while some are still being written."""
+        self._host.see_watcher()
+        names = await asyncio.to_thread(self._files.keepsakes) if self._host.kept else None
+        return web.json_response({"names": names})
+
+    async def file(self, request: web.Request) -> web.Response:
+        """Reply with one of these files."""
+        self._host.see_watcher()
+        name = request.match_info["name"]
+        if name not in await asyncio.to_thread(self._files.keepsakes):
+            return _refuse(404, f"the study has no file {name!r} to take home")
+        return web.Response(body=await asyncio.to_thread(self._files.read, name))
 
     async def _reply(self, adapter: TypeAdapter[M], message: M) -> web.Response:
         await self._host.settle()

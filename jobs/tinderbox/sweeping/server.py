@@ -22,6 +22,8 @@ from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import Status, take_status
 
 TICK_SECONDS = 1.0
+WATCHER_SECONDS = 5.0
+"""Who has not asked for so long follows the study no more."""
 
 T = TypeVar("T")
 
@@ -42,14 +44,16 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self.changed, self._announced = asyncio.Event(), 0
         self.ending = asyncio.Event()
+        self.kept = False
+        self._watched = -WATCHER_SECONDS
         self._ended = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="coordinator", daemon=True)
 
     # From other threads
 
-    def start(self, host: str, port: int = 0) -> int:
-        """Begin to answer and return the port."""
+    def start(self, host: str | None, port: int = 0) -> int:
+        """Begin to answer, at all of the machine's addresses where `host` is None, and return the port."""
         self._thread.start()
         return self._await(self._open(host, port))
 
@@ -74,6 +78,13 @@ class Server:
         except OSError as error:
             raise TinderboxError(f"the study stopped: its record cannot be written: {error}") from error
 
+    def linger(self, longest: float) -> None:
+        """Let those who follow the study take home what it has left behind, for `longest` seconds at most."""
+        self.kept = True
+        deadline = time.monotonic() + longest
+        while time.monotonic() < deadline and time.monotonic() - self._watched < WATCHER_SECONDS:
+            time.sleep(TICK_SECONDS / 4)
+
     def stop(self) -> None:
         """Answer no more and end the thread; a write that is under way is waited for."""
         if self._thread.is_alive():
@@ -96,6 +107,10 @@ class Server:
         rules, slots = self.coordinator.rules, len(self.coordinator.slots)
         return take_status(self.coordinator.study, rules.limit, rules.seconds, slots, self.now())
 
+    def see_watcher(self) -> None:
+        """Note that somebody follows the study."""
+        self._watched = time.monotonic()
+
     async def settle(self) -> None:
         """Return when all events are safe; wake who waits for a change, if there is news."""
         self.coordinator.tick(self.now())
@@ -114,7 +129,7 @@ class Server:
 
     # In the loop, by itself
 
-    async def _open(self, host: str, port: int) -> int:
+    async def _open(self, host: str | None, port: int) -> int:
         await self.settle()
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (self._keep_time, self._keep_proposing)]
         await self._runner.setup()

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from tinderbox.api.result import open_study
-from tinderbox.cli import screen
 from tinderbox.cli.screen import Bar, Lines, clock, ending, number
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.status import Status, take_status
@@ -45,11 +44,10 @@ def test_a_log_has_a_line_for_each_trial(study: Study, status: Status) -> None:
     ]
 
 
-def test_a_log_has_a_summary_now_and_then(study: Study, status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_has_a_summary_now_and_then(study: Study, status: Status) -> None:
     """Where no trial ends for long, the log still tells how far the study is."""
-    monkeypatch.setattr(screen, "SUMMARY_SECONDS", 0.0)
     console = Console(file=io.StringIO())
-    lines = Lines(console)
+    lines = Lines(console, every=0.0)
     lines.show(status, study)
     last = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
     assert last == "4/5 trials, 0 running, best loss 0.25 (trial 1), 0:01 left"

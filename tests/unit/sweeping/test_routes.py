@@ -35,6 +35,8 @@ class Host:
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     settled: int = 0
     trouble: Exception | None = None
+    kept: bool = False
+    watched: int = 0
 
     @property
     def coordinator(self) -> Coordinator:
@@ -50,6 +52,10 @@ class Host:
         self.settled += 1
         if self.trouble is not None:
             raise self.trouble
+
+    def see_watcher(self) -> None:
+        """Count."""
+        self.watched += 1
 
     def status(self) -> Status:
         """Return where the study stands."""
@@ -393,3 +399,22 @@ def test_what_json_does_not_have_is_null() -> None:
     """NaN and infinities, at any depth."""
     tree = {"a": float("nan"), "b": {"c": float("-inf"), "d": 1.5, "e": "nan", "f": None}}
     assert finite(tree) == {"a": None, "b": {"c": None, "d": 1.5, "e": "nan", "f": None}}
+
+
+def test_files_are_taken_home_once_all_are_there(visit: Any) -> None:
+    """Before, their names are null; and only what is meant to be taken can be."""
+
+    async def steps(site: Site) -> None:
+        async def get(path: str) -> tuple[int, bytes]:
+            reply = await site.client.get(path, headers=TOKEN)
+            return reply.status, await reply.read()
+
+        assert await get("/files") == (200, b'{"names": null}')
+        site.host.kept = True
+        assert await get("/files") == (200, b'{"names": ["best/parameters.yaml"]}')
+        assert await get("/files/best/parameters.yaml") == (200, b"best/parameters.yaml")
+        for name in ("job.yaml", "../job.yaml", "%2e%2e/job.yaml", "best%2f..%2fjob.yaml"):
+            assert (await get(f"/files/{name}"))[0] == 404
+        assert site.host.watched >= 3
+
+    visit(steps)

@@ -1,0 +1,172 @@
+"""Studies on a cluster, from a person's machine: submitted, followed, read and brought home."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tinderbox.api.driver import Watcher
+from tinderbox.api.plan import describe_job
+from tinderbox.api.result import SweepResult
+from tinderbox.config import SweepJob
+from tinderbox.config.reading import beside_job
+from tinderbox.errors import TinderboxError
+from tinderbox.kube.cluster import Cluster, Release
+from tinderbox.kube.forward import forwarded
+from tinderbox.kube.jobs import Progress, find_console, find_job, look, submit
+from tinderbox.kube.manifest import CODE_FILE, Manifest, Package, driver_of, make_objects
+from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.objective import by_name
+from tinderbox.sweeping.onlooker import Onlooker
+from tinderbox.sweeping.search import Proposer
+from tinderbox.sweeping.status import Status, take_status
+
+FILES_PORT = 8080
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A Job that was applied, and the token of its coordinator."""
+
+    job: Manifest
+    token: str
+
+
+def submit_sweep(
+    cluster: Cluster, release: Release, file: Path, job: SweepJob, image: str | None = None, fresh: bool = False
+) -> Submitted:
+    """Submit a checked job, with its folder of code and what else its file holds, to a release.
+
+    Raises:
+        BadInput: Code and job are larger than a ConfigMap, or a Job of this name runs.
+    """
+    token = secrets.token_urlsafe(32)
+    objects = make_objects(release.driver, pack(file, job, token, image, fresh))
+    submit(cluster, objects)
+    return Submitted(objects[2], token)
+
+
+def pack(file: Path, job: SweepJob, token: str, image: str | None, fresh: bool) -> Package:
+    """Return what a submission brings.
+
+    Raises:
+        BadInput: The folder of code cannot be packed.
+    """
+    code = None if job.code is None else by_name(job.objective, file.parent / job.code).code
+    described = describe_job(job) | ({"code": CODE_FILE} if code else {})
+    described.pop("storage", None)  # the release says where studies are
+    files, template = beside_job(file)
+    text = yaml.safe_dump(described, sort_keys=False)
+    arguments = ("--fresh",) if fresh else ()
+    return Package(job.name, text, token, code, files, template, image, arguments)
+
+
+def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: Watcher) -> bool:
+    """Show a study until its Job has ended, and return whether its driver has handed out what it left behind.
+
+    The driver may be replaced on the way.
+
+    Raises:
+        TinderboxError: The Job has failed.
+    """
+    brought = False
+    while not (progress := look(cluster, submitted.job)).over:
+        if progress.state == "running" and progress.pod is not None and not brought:
+            with suppress(TinderboxError):  # Spark still starts, or the driver is being replaced: the Job tells
+                brought = follow_driver(cluster, progress.pod, submitted, home, watcher)
+        elif not brought:
+            watcher.tell(progress.cause or "waiting for the driver")
+        time.sleep(LOOK_SECONDS)
+    if progress.state == "failed":
+        raise TinderboxError(f"job {progress.job} failed: {progress.cause}")
+    return brought
+
+
+def follow_driver(cluster: Cluster, pod: str, submitted: Submitted, home: StudyFolder, watcher: Watcher) -> bool:
+    """Show a study through its driver's coordinator until it is over, and return whether its files are at home."""
+    with forwarded(cluster, pod, coordinator_port(submitted.job)) as url:
+        onlooker = Onlooker(url, submitted.token)
+        while True:
+            status = onlooker.status()
+            watcher.show(status, None)
+            if status.over and (names := onlooker.keepsakes()) is not None:
+                make_room(home, onlooker.read("run.json"))
+                copy(names, onlooker.read, home)
+                return True
+            time.sleep(LOOK_SECONDS)
+
+
+def coordinator_port(job: Manifest) -> int:
+    """Return the port of a driver's coordinator."""
+    ports = driver_of(job["spec"]["template"]["spec"])["ports"]
+    return int(next(port["containerPort"] for port in ports if port["name"] == "coordinator"))
+
+
+def copy(names: Sequence[str], read: Callable[[str], bytes], home: StudyFolder) -> None:
+    """Write files into a study's folder; job.yaml comes last, for it makes a folder a study."""
+    for name in sorted(names, key=lambda name: name == "job.yaml"):
+        home.write(name, read(name))
+
+
+@contextmanager
+def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
+    """Lend the folder or URL that keeps a release's studies, behind a port-forward to the console where it is a claim.
+
+    Raises:
+        TinderboxError: The release has no console that is ready.
+    """
+    if "://" in release.storage:
+        yield release.storage
+        return
+    console = find_console(cluster, release.name)
+    if console is None:
+        raise TinderboxError(
+            f"release {release.name} has no console that is ready, and its studies lie in a claim: "
+            "install it with console.enabled=true, or wait for it"
+        )
+    with forwarded(cluster, console, FILES_PORT) as url:
+        yield url
+
+
+def bring_home(name: str, storage: str, to: str) -> StudyFolder:
+    """Copy a study, all but its checkpoints, into a folder of studies, and return it there.
+
+    Another study of this name that is there already is set aside.
+
+    Raises:
+        BadInput: There is no such study.
+    """
+    source, home = StudyFolder(storage, name), StudyFolder(to, name)
+    source.read_job()
+    make_room(home, source.read("run.json"))
+    copy([file for file in source.names() if not file.startswith("checkpoints/")], source.read, home)
+    return home
+
+
+def make_room(home: StudyFolder, run: bytes) -> None:
+    """Set the study in a folder aside, unless it is the same one, brought home before."""
+    if home.exists() and home.read("run.json") != run:
+        home.set_aside()
+
+
+def take_stock(result: SweepResult) -> Status:
+    """Return where a study stands by its record, as far as it has been brought here."""
+    job, record = result.job, result.record
+    slots = sum(life.left is None for life in record.slots if life.joined >= record.resumed)
+    return take_status(record, Proposer(job).limit, job.budget.time, slots, time.time())
+
+
+def find_progress(cluster: Cluster, study: str) -> Progress:
+    """Return where the Job of a study stands.
+
+    Raises:
+        BadInput: The namespace has none.
+    """
+    return look(cluster, find_job(cluster, study))

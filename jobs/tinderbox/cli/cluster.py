@@ -1,0 +1,158 @@
+"""The commands that speak to a cluster: submit, status, fetch, delete, and logs from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tinderbox.api import remote
+from tinderbox.api.result import open_study
+from tinderbox.cli.screen import Bar, Lines, say, summary
+from tinderbox.cli.tables import print_result
+from tinderbox.config import read_sweep
+from tinderbox.errors import BadInput
+from tinderbox.kube import jobs
+from tinderbox.kube.cluster import Cluster, connect
+from tinderbox.storage import StudyFolder
+
+SUMMARY_SECONDS = 10.0
+WORDS = {"waiting": "waits", "running": "runs", "complete": "is complete", "failed": "has failed"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which cluster, namespace and release a command means."""
+
+    namespace: str | None
+    context: str | None
+    release: str | None
+
+    def connect(self) -> Cluster:
+        """Return the cluster."""
+        return connect(self.namespace, self.context)
+
+
+def on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which cluster; it gets them as `place`."""
+
+    def run(namespace: str | None, context: str | None, release: str | None, **rest: Any) -> Any:
+        return command(place=Place(namespace, context, release), **rest)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own notes
+    run = click.option("--release", help="The chart's release; the namespace's only one without it.")(run)
+    run = click.option("--context", help="A context of kubeconfig; the current one without it.")(run)
+    return click.option("-n", "--namespace", help="A namespace; the context's without it.")(run)
+
+
+home = click.option("--to", default="studies", show_default=True, help="Folder of studies that it is brought to.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
+@click.option(
+    "--watch", is_flag=True, help="Follow it to its end and bring report and model home; Ctrl-C lets it run on."
+)
+@click.option("--fresh", is_flag=True, help="Set an earlier study of this name aside and begin anew.")
+@click.option("--image", help="Image of driver and executors; the release's without it.")
+@home
+@on_a_cluster
+def submit(
+    file: Path, changes: tuple[str, ...], watch: bool, fresh: bool, image: str | None, to: str, place: Place
+) -> None:
+    """Run the sweep in FILE on a cluster where the chart is installed.
+
+    Its folder of code travels along. A job of this name that has ended is replaced; one that runs is not touched.
+    """
+    console = Console()
+    job = read_sweep(file, changes)
+    cluster = place.connect()
+    submitted = remote.submit_sweep(cluster, cluster.release(place.release), file, job, image, fresh)
+    name = submitted.job["metadata"]["name"]
+    say(console, f"job {name} is submitted to namespace {cluster.namespace}")
+    if watch:
+        show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name))
+    else:
+        say(console, f"follow it: tinderbox status {job.name}, or kubectl logs -f job/{name}")
+
+
+def show_to_end(
+    console: Console, cluster: Cluster, submitted: remote.Submitted, place: Place, home: StudyFolder
+) -> None:
+    """Follow a Job on the screen, then show what it has brought home."""
+    storage = home.root.rpartition("/")[0]
+    try:
+        with Bar(console) if console.is_terminal else Lines(console, SUMMARY_SECONDS) as screen:
+            brought = remote.follow(cluster, submitted, home, screen)
+    except KeyboardInterrupt:
+        say(console, f"detached; the job runs on: tinderbox status {home.name}, and later tinderbox fetch {home.name}")
+        return
+    if not brought:
+        with remote.opened_storage(cluster, cluster.release(place.release)) as there:
+            remote.bring_home(home.name, there, storage)
+    print_result(console, open_study(home.name, storage))
+
+
+@click.command()
+@click.argument("study")
+@on_a_cluster
+def status(study: str, place: Place) -> None:
+    """Say where the job of STUDY stands on a cluster, and the study itself."""
+    console, cluster = Console(), place.connect()
+    say(console, describe(remote.find_progress(cluster, study)))
+    with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+        result = open_study(study, storage)
+        say(console, summary(remote.take_stock(result)))
+
+
+def describe(progress: jobs.Progress) -> str:
+    """Return where a Job stands, in one line."""
+    pod = f" in pod {progress.pod}" if progress.pod and not progress.over else ""
+    cause = f": {progress.cause}" if progress.cause else ""
+    return f"job {progress.job} {WORDS[progress.state]}{pod}{cause}"
+
+
+@click.command()
+@click.argument("study")
+@home
+@on_a_cluster
+def fetch(study: str, to: str, place: Place) -> None:
+    """Bring STUDY home from a cluster: report, best model, record and logs, whether it has ended or not.
+
+    Another study of this name that is there already is set aside.
+    """
+    console, cluster = Console(), place.connect()
+    with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+        remote.bring_home(study, storage, to)
+    print_result(console, open_study(study, to))
+
+
+@click.command()
+@click.argument("study")
+@on_a_cluster
+def delete(study: str, place: Place) -> None:
+    """End the job of STUDY on a cluster, and delete it; what the study has found stays in storage."""
+    console, cluster = Console(), place.connect()
+    job = jobs.find_job(cluster, study)["metadata"]["name"]
+    jobs.delete(cluster, job)
+    say(console, f"job {job} is deleted; the study stays, and the same job submitted again continues it")
+
+
+def print_log(study: str, trial: int | None, attempt: int | None, place: Place) -> None:
+    """Print what the driver of a study on a cluster has printed, and follows while it runs, or one of its trials."""
+    cluster = place.connect()
+    if trial is not None:
+        with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+            click.echo(open_study(study, storage).log(trial, attempt), nl=False)
+        return
+    progress = remote.find_progress(cluster, study)
+    if progress.pod is None:
+        raise BadInput(f"job {progress.job} has no driver: {progress.cause or 'its pod is gone'}")
+    for line in jobs.driver_log(cluster, progress.pod, follow=not progress.over):
+        click.echo(line)

@@ -1,0 +1,140 @@
+"""The cluster that a person speaks to: which one, which namespace and release, and a sentence where it says no."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from urllib3.exceptions import HTTPError
+
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.kube.manifest import INSTANCE, Manifest
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+MANAGER = "tinderbox"
+_RELEASES = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=driver,app.kubernetes.io/managed-by=Helm"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release of the chart tells those who submit: where studies are, and the Job of its drivers."""
+
+    name: str
+    storage: str
+    driver: Manifest
+
+
+class Cluster:
+    """One namespace of one cluster."""
+
+    def __init__(self, api: ApiClient, namespace: str) -> None:
+        from kubernetes import client
+
+        self.api, self.namespace = api, namespace
+        self.core, self.batch = client.CoreV1Api(api), client.BatchV1Api(api)
+
+    def release(self, name: str | None) -> Release:
+        """Return what a release tells, the namespace's only one where none is named.
+
+        Raises:
+            BadInput: There is none of this name, or none at all, or more than one to choose from.
+        """
+        with answering(self.namespace):
+            maps = self.core.list_namespaced_config_map(self.namespace, label_selector=_RELEASES).items
+        known = {told.metadata.labels[INSTANCE]: told.data for told in maps if "driver.yaml" in (told.data or {})}
+        if not known:
+            raise BadInput(
+                f"namespace {self.namespace} has no release of the chart: helm install tinderbox charts/tinderbox "
+                f"--namespace {self.namespace}, or name another with --namespace"
+            )
+        if name not in known and (name is not None or len(known) > 1):
+            wanted = "which is not one" if name else "because there are several"
+            raise BadInput(f"--release must name one of {', '.join(sorted(known))}, {wanted}, got {name!r}")
+        name = name or next(iter(known))
+        return Release(name, known[name]["storage"], yaml.safe_load(known[name]["driver.yaml"]))
+
+    def find(self, kind: str, name: str) -> Manifest | None:
+        """Return an object as plain values, None where there is none; `kind` is written as the client does."""
+        from kubernetes.client import ApiException
+
+        api = self.batch if kind == "job" else self.core
+        try:
+            with answering(self.namespace):
+                return self.plain(getattr(api, f"read_namespaced_{kind}")(name, self.namespace))
+        except Refused as refused:
+            if isinstance(refused.__cause__, ApiException) and refused.__cause__.status == 404:
+                return None
+            raise
+
+    def apply(self, kind: str, manifest: Manifest) -> Manifest:
+        """Apply an object, server-side."""
+        api = self.batch if kind == "job" else self.core
+        options = {"field_manager": MANAGER, "force": True, "_content_type": "application/apply-patch+yaml"}
+        with answering(self.namespace):
+            patch = getattr(api, f"patch_namespaced_{kind}")
+            return self.plain(patch(manifest["metadata"]["name"], self.namespace, manifest, **options))
+
+    def plain(self, answer: Any) -> Manifest:
+        """Return what the client's classes hold as the plain values that the API server sent."""
+        tree: Manifest = self.api.sanitize_for_serialization(answer)
+        return tree
+
+
+class Refused(TinderboxError):
+    """The API server says no, for a reason of its own."""
+
+
+@contextmanager
+def answering(namespace: str) -> Iterator[None]:
+    """Turn what the client raises into one sentence.
+
+    Raises:
+        TinderboxError: The cluster cannot be reached, or refuses.
+    """
+    from kubernetes.client import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        if error.status in (401, 403):
+            raise Refused(
+                f"namespace {namespace} does not let you: {message_of(error.body)}; "
+                "the chart's value `submitters` names who may"
+            ) from error
+        raise Refused(f"the cluster refuses: {message_of(error.body)}") from error
+    except (HTTPError, OSError) as error:
+        raise TinderboxError(f"the cluster cannot be reached: {error}; look at KUBECONFIG and --context") from error
+
+
+def message_of(body: str | bytes | None) -> str:
+    """Return the sentence in an answer of the API server."""
+    try:
+        return str(json.loads(body or "")["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(body or "no reason given")
+
+
+def connect(namespace: str | None, context: str | None) -> Cluster:
+    """Return the cluster of a kubeconfig's context, the current one where none is named, and its namespace.
+
+    Raises:
+        BadInput: No cluster is configured, or not this one.
+    """
+    from kubernetes import client, config
+
+    try:
+        _, current = config.list_kube_config_contexts()
+        chosen = next(c for c in config.list_kube_config_contexts()[0] if c["name"] == context) if context else current
+        api = config.new_client_from_config(context=context)
+    except StopIteration:
+        raise BadInput(f"kubeconfig has no context {context!r}: kubectl config get-contexts lists them") from None
+    except (config.ConfigException, TypeError) as error:
+        raise BadInput(f"no cluster is configured: {error}; set KUBECONFIG, or name --context") from error
+    assert isinstance(api, client.ApiClient)  # noqa: S101 - what the function promises
+    return Cluster(api, namespace or chosen["context"].get("namespace") or "default")

@@ -1,0 +1,162 @@
+"""A study's driver Job: submitted, followed and deleted by people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.kube.cluster import Cluster, answering
+from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of
+from tinderbox.kube.manifest import INSTANCE, Manifest
+
+if TYPE_CHECKING:
+    from kubernetes.client import V1Pod
+
+DRIVERS = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=driver"
+GONE_SECONDS = 120.0
+LOOK_SECONDS = 0.5
+
+State = Literal["waiting", "running", "complete", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a Job stands: `pod` is its driver's, newest first, and `cause` why it waits or has failed."""
+
+    job: str
+    state: State
+    pod: str | None
+    cause: str
+
+    @property
+    def over(self) -> bool:
+        """Whether the Job has ended."""
+        return self.state in ("complete", "failed")
+
+
+def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> None:
+    """Apply ConfigMap, Secret and Job, in the place of a Job of this name that has ended.
+
+    The first two go with the Job, whoever deletes it.
+
+    Raises:
+        BadInput: A Job of this name has not ended yet.
+    """
+    config_map, secret, job = objects
+    name, study = job["metadata"]["name"], job["metadata"]["labels"][INSTANCE]
+    before = cluster.find("job", name)
+    if before is not None:
+        if ended(before) is None:
+            raise BadInput(
+                f"job {name} runs in namespace {cluster.namespace} and was not touched: follow it with `tinderbox "
+                f"status {study}`, or end it with `tinderbox delete {study}`"
+            )
+        delete(cluster, name)
+    cluster.apply("config_map", config_map)
+    cluster.apply("secret", secret)
+    made = cluster.apply("job", job)
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": made["metadata"]["uid"]}
+    for kind, manifest in (("config_map", config_map), ("secret", secret)):
+        metadata = {**manifest["metadata"], "ownerReferences": [owner]}
+        cluster.apply(kind, {**manifest, "metadata": metadata})
+
+
+def find_job(cluster: Cluster, study: str) -> Manifest:
+    """Return the Job of a study.
+
+    Raises:
+        BadInput: The namespace has none.
+    """
+    jobs = _driver_jobs(cluster, f",{INSTANCE}={study}")
+    if not jobs:
+        known = (
+            ", ".join(sorted(job["metadata"]["labels"].get(INSTANCE, "") for job in _driver_jobs(cluster))) or "none"
+        )
+        raise BadInput(f"namespace {cluster.namespace} has no job of a study {study!r}; it has those of {known}")
+    return max(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]))
+
+
+def _driver_jobs(cluster: Cluster, more: str = "") -> list[Manifest]:
+    with answering(cluster.namespace):
+        found = cluster.batch.list_namespaced_job(cluster.namespace, label_selector=DRIVERS + more)
+    return [cluster.plain(job) for job in found.items]
+
+
+def delete(cluster: Cluster, name: str) -> None:
+    """Delete a Job with its pods and return when it is gone; studies stay in storage."""
+    with answering(cluster.namespace):
+        cluster.batch.delete_namespaced_job(name, cluster.namespace, propagation_policy="Foreground")
+    deadline = time.monotonic() + GONE_SECONDS
+    while cluster.find("job", name) is not None:
+        if time.monotonic() > deadline:
+            raise TinderboxError(f"job {name} is still being deleted after {GONE_SECONDS:.0f} s: its pod does not end")
+        time.sleep(LOOK_SECONDS)
+
+
+def look(cluster: Cluster, job: Manifest) -> Progress:
+    """Return where a Job stands now."""
+    name = job["metadata"]["name"]
+    pods = driver_pods(cluster, name)
+    newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+    now = cluster.find("job", name) or job
+    return judge(now, newest)
+
+
+def judge(job: Manifest, pod: Pod | None) -> Progress:
+    """Return where a Job stands, from it and its newest pod."""
+    name, end = job["metadata"]["name"], ended(job)
+    pod_name = None if pod is None else name_of(pod)
+    if end is not None:
+        why = "" if end["type"] == "Complete" else (pod and explain_death(pod)) or end.get("message", "")
+        return Progress(name, "complete" if end["type"] == "Complete" else "failed", pod_name, str(why or ""))
+    if pod is None:
+        return Progress(name, "waiting", None, _why_no_pod(job))
+    cause = explain_waiting(pod) or explain_death(pod) or ""
+    return Progress(name, "running" if is_ready(pod) else "waiting", pod_name, cause)
+
+
+def ended(job: Manifest) -> dict[str, Any] | None:
+    """Return the condition that says how a Job ended, None while it has not."""
+    conditions = job.get("status", {}).get("conditions") or []
+    return next((c for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True"), None)
+
+
+def _why_no_pod(job: Manifest) -> str:
+    return "it is suspended, as by a queue" if job["spec"].get("suspend") else "it has no pod yet"
+
+
+def driver_pods(cluster: Cluster, job: str) -> list[Pod]:
+    """Return the pods of a Job."""
+    with answering(cluster.namespace):
+        found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=f"job-name={job}")
+    return [_plain_pod(cluster, pod) for pod in found.items]
+
+
+def _plain_pod(cluster: Cluster, pod: V1Pod) -> Pod:
+    return cluster.plain(pod)
+
+
+def driver_log(cluster: Cluster, pod: str, follow: bool) -> Iterator[str]:
+    """Yield the lines that a driver has printed, and while `follow` those that it prints."""
+    with answering(cluster.namespace):
+        answer = cluster.core.read_namespaced_pod_log(
+            pod, cluster.namespace, container="driver", follow=follow, _preload_content=False
+        )
+        rest = b""
+        for block in answer.stream():
+            *lines, rest = (rest + block).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+        if rest:
+            yield rest.decode(errors="replace")
+
+
+def find_console(cluster: Cluster, release: str) -> str | None:
+    """Return the name of the release's console pod, None where none is ready."""
+    selector = f"app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=console,{INSTANCE}={release}"
+    with answering(cluster.namespace):
+        found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector)
+    ready = [pod for pod in (cluster.plain(pod) for pod in found.items) if is_ready(pod)]
+    return name_of(ready[0]) if ready else None

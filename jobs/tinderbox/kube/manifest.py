@@ -1,0 +1,121 @@
+"""The objects that `tinderbox submit` applies: the release's own driver Job, with a job file, code and a token in it.
+
+Manifests are plain mappings, so every rule is tested without a cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinderbox.errors import BadInput
+
+Manifest = dict[str, Any]
+
+LARGEST_CONFIG_MAP = 1 << 20
+"""In bytes, all keys of one together; the API server's rule."""
+
+JOB_FILE, CODE_FILE = "job.yaml", "code.zip"
+MOUNT = "/etc/tinderbox/job"
+TOKEN_VARIABLE = "TINDERBOX_TOKEN"  # noqa: S105 - a name
+COMMAND = ["tini", "--", "python", "-m", "tinderbox", "sweep", f"{MOUNT}/{JOB_FILE}"]
+INSTANCE = "app.kubernetes.io/instance"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What one submission brings: the job file's text, a zip of code, and what else its manifest holds.
+
+    `files` are further keys of the manifest's ConfigMap, and `template` is its Job, both empty for a plain job file;
+    `arguments` go to the driver's command, `token` opens its coordinator.
+    """
+
+    study: str
+    job: str
+    token: str
+    code: bytes | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    template: Manifest = field(default_factory=dict)
+    image: str | None = None
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the Job, its ConfigMap and its Secret."""
+        return f"sweep-{self.study}"
+
+
+def make_objects(base: Manifest, package: Package) -> tuple[Manifest, Manifest, Manifest]:
+    """Return ConfigMap, Secret and Job; `base` is the release's driver Job.
+
+    Raises:
+        BadInput: Job and code are more than a ConfigMap holds.
+    """
+    job = adapt(base, package.template)
+    metadata = {"name": package.name, "labels": {**job["metadata"]["labels"], INSTANCE: package.study}}
+    job["metadata"] = metadata
+    job["spec"]["template"]["metadata"]["labels"][INSTANCE] = package.study
+    _equip(job["spec"]["template"]["spec"], package)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": package.token}}
+    return _config_map(package, metadata), secret, job
+
+
+def _config_map(package: Package, metadata: Manifest) -> Manifest:
+    texts = {**package.files, JOB_FILE: package.job}
+    size = sum(len(text.encode()) for text in texts.values()) + len(package.code or b"")
+    if size >= LARGEST_CONFIG_MAP:
+        raise BadInput(
+            f"job file and code must be below 1 MiB, what a ConfigMap holds, got {size / (1 << 20):.1f} MiB zipped; "
+            "put the code into an image of your own, as images/tinderbox/README.md shows, and leave code: out"
+        )
+    binary = {} if package.code is None else {"binaryData": {CODE_FILE: base64.b64encode(package.code).decode()}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": texts, **binary}
+
+
+def adapt(base: Manifest, own: Manifest) -> Manifest:
+    """Return the release's driver Job with what a manifest of one's own has on top of it.
+
+    That is its driver's command and, by name, containers, volumes, mounts and variables that the release has not;
+    an image that its driver shares becomes the release's.
+    """
+    job = copy.deepcopy(base)
+    pod = job["spec"]["template"]["spec"]
+    if not own:
+        return job
+    theirs = copy.deepcopy(own["spec"]["template"]["spec"])
+    driver, other = driver_of(pod), driver_of(theirs)
+    for container in theirs.get("initContainers", []):
+        if container["image"] == other["image"]:
+            container["image"], container["imagePullPolicy"] = driver["image"], driver["imagePullPolicy"]
+    driver["command"] = other.get("command", COMMAND)
+    for mine, their, lists in ((pod, theirs, ("initContainers", "volumes")), (driver, other, ("env", "volumeMounts"))):
+        for key in lists:
+            mine[key] = _joined(mine.get(key, []), their.get(key, []))
+    return job
+
+
+def _joined(mine: list[Manifest], theirs: list[Manifest]) -> list[Manifest]:
+    """Return a list with those of another that have names of their own; the volume `job` is ours to make."""
+    names = {entry["name"] for entry in mine} | {"job"}
+    return [*mine, *(entry for entry in theirs if entry["name"] not in names)]
+
+
+def _equip(pod: Manifest, package: Package) -> None:
+    """Mount the job, name the token, and say what to run."""
+    driver = driver_of(pod)
+    driver["command"] = [*driver.get("command", COMMAND), *package.arguments]
+    driver["volumeMounts"].append({"name": "job", "mountPath": MOUNT})
+    reference = {"secretKeyRef": {"name": package.name, "key": "token"}}
+    driver["env"].append({"name": TOKEN_VARIABLE, "valueFrom": reference})
+    pod["volumes"].append({"name": "job", "configMap": {"name": package.name}})
+    if package.image is not None:
+        driver["image"] = package.image
+
+
+def driver_of(pod: Manifest) -> Manifest:
+    """Return the driver's container of a pod's specification."""
+    found: Manifest = next(container for container in pod["containers"] if container["name"] == "driver")
+    return found
