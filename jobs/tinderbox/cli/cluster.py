@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tinderbox.api import remote
 from tinderbox.api.result import open_study
-from tinderbox.cli.screen import Bar, Lines, say, summary
+from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
 from tinderbox.config import read_sweep
 from tinderbox.errors import BadInput
@@ -70,7 +70,7 @@ def submit(
 
     Its folder of code travels along. A job of this name that has ended is replaced; one that runs is not touched.
     """
-    console = Console()
+    console = open_console()
     job = read_sweep(file, changes)
     cluster = place.connect()
     submitted = remote.submit_sweep(cluster, cluster.release(place.release), file, job, image, fresh)
@@ -104,7 +104,7 @@ def show_to_end(
 @on_a_cluster
 def status(study: str, place: Place) -> None:
     """Say where the job of STUDY stands on a cluster, and the study itself."""
-    console, cluster = Console(), place.connect()
+    console, cluster = open_console(), place.connect()
     say(console, describe(remote.find_progress(cluster, study)))
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
         result = open_study(study, storage)
@@ -127,7 +127,7 @@ def fetch(study: str, to: str, place: Place) -> None:
 
     Another study of this name that is there already is set aside.
     """
-    console, cluster = Console(), place.connect()
+    console, cluster = open_console(), place.connect()
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
         remote.bring_home(study, storage, to)
     print_result(console, open_study(study, to))
@@ -138,7 +138,7 @@ def fetch(study: str, to: str, place: Place) -> None:
 @on_a_cluster
 def delete(study: str, place: Place) -> None:
     """End the job of STUDY on a cluster, and delete it; what the study has found stays in storage."""
-    console, cluster = Console(), place.connect()
+    console, cluster = open_console(), place.connect()
     job = jobs.find_job(cluster, study)["metadata"]["name"]
     jobs.delete(cluster, job)
     say(console, f"job {job} is deleted; the study stays, and the same job submitted again continues it")

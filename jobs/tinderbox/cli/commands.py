@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from tinderbox.api.driver import Door
 from tinderbox.api.ending import draw_pictures, write_report
@@ -24,7 +24,7 @@ from tinderbox.api.single import choose_parameters, explain_failure, measure_cos
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli import cluster
-from tinderbox.cli.screen import Bar, Lines, clock, number, say
+from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say
 from tinderbox.cli.tables import print_result
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.config.reading import split_setting
@@ -59,10 +59,11 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except TinderboxError as error:
-            Console(stderr=True, emoji=False).print(f"[bold red]tinderbox:[/] {escape(str(error))}", soft_wrap=True)
+            said = Text.assemble(("tinderbox:", "bold red"), " ", str(error))
+            open_console(stderr=True).print(said, soft_wrap=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as stop:
-            Console(stderr=True).print("stopped; run the same command again to continue")
+            open_console(stderr=True).print("stopped; run the same command again to continue")
             sys.exit(143 if stop.args == (signal.SIGTERM,) else 130)
 
 
@@ -87,7 +88,7 @@ def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool)
 
     TINDERBOX_STORAGE, which the chart sets, takes the place of the job's storage; --set storage= goes before both.
     """
-    console = Console()
+    console = open_console()
     chosen = os.environ.get(STORAGE_VARIABLE)
     job = read_sweep(file, (f"storage={chosen}", *changes) if chosen else changes)
     plan = make_plan(job, file.parent)
@@ -108,7 +109,7 @@ def door() -> Door:
 @click.option("--measure/--no-measure", default=True, help="Run two epochs of one trial to learn what a trial costs.")
 def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
     """Check FILE: import its function, read its data, count its trials and epochs, estimate its cost."""
-    console = Console()
+    console = open_console()
     plan = make_plan(read_sweep(file, changes), file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
     say(console, f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")
@@ -154,7 +155,7 @@ def describe_cost(plan: Plan) -> str:
 )
 def try_(file: Path, changes: tuple[str, ...], params: tuple[str, ...]) -> None:
     """Run one trial of FILE in this process, debugger and all; nothing is recorded."""
-    console = Console()
+    console = open_console()
     plan = make_plan(read_sweep(file, changes), file.parent)
     parameters = choose_parameters(plan.job, dict(split_setting(text) for text in params))
     say(console, f"trial with {', '.join(f'{name}={number(value)}' for name, value in parameters.items())}")
@@ -184,7 +185,7 @@ class Terminal:
 @click.option("--png", is_flag=True, help="Write the plots as PNG files too.")
 def report(study: str, storage: str, png: bool) -> None:
     """Write the report of STUDY anew, and export it for optuna-dashboard."""
-    console = Console()
+    console = open_console()
     result = open_study(study, storage)
     write_report(result.record, result.job, result.folder)
     for picture in draw_pictures(result.record, result.job, result.folder) if png else []:
@@ -196,13 +197,13 @@ def report(study: str, storage: str, png: bool) -> None:
 @storage
 def studies(storage: str) -> None:
     """List the studies."""
-    console = Console()
+    console = open_console()
     table = Table("study", "trials", "complete", "best", "began")
     for name in find_studies(storage):
         try:
             record = open_study(name, storage).record
         except TinderboxError as error:
-            console.print(f"{name}: {error}", markup=False, soft_wrap=True)
+            say(console, f"{name}: {error}")
             continue
         began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""
         best = "" if record.best_value is None else number(record.best_value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -38,12 +38,12 @@ class Bar:
 
     def __init__(self, console: Console) -> None:
         columns = (
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=28),
-            TextColumn("{task.fields[done]}"),
-            TextColumn("[cyan]{task.fields[running]}"),
-            TextColumn("[green]{task.fields[best]}"),
-            TextColumn("[dim]{task.fields[left]}"),
+            TextColumn("{task.fields[done]}", markup=False),
+            TextColumn("{task.fields[running]}", style="cyan", markup=False),
+            TextColumn("{task.fields[best]}", style="green", markup=False),
+            TextColumn("{task.fields[left]}", style="dim", markup=False),
         )
         self._progress = Progress(*columns, console=console, transient=False)
         self._task: TaskID | None = None
@@ -110,9 +110,14 @@ class Lines:
             say(self._console, summary(status))
 
 
+def open_console(**options: Any) -> Console:
+    """Return a console that prints texts of users as they are: Rich takes `[red]` for a colour and `:train:` for 🚋."""
+    return Console(emoji=False, markup=False, **options)
+
+
 def say(console: Console, line: str) -> None:
     """Print a line as it is, on one line whatever the width: it may be read by a program."""
-    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def summary(status: Status) -> str:

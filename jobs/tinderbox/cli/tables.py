@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from tinderbox.api.result import SweepResult
 from tinderbox.cli.screen import number
@@ -19,7 +19,7 @@ def print_result(console: Console, result: SweepResult) -> None:
     if result.gain is not None:
         console.print(describe_gain(result.gain), soft_wrap=True)
     for what, path in result.files().items():
-        console.print(f"[bold]{what:<10}[/] {escape(path)}", soft_wrap=True, highlight=False)
+        console.print(Text.assemble((f"{what:<10}", "bold"), " ", path), soft_wrap=True)
 
 
 def best_trials(result: SweepResult) -> Table:

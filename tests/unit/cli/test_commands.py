@@ -39,6 +39,7 @@ MISTAKES = [
     (["--set", "objective=cli_objective:tune"], "module cli_objective has no function tune"),
     (["--set", "objective=cli_objective:not_a_function"], "module cli_objective has no function not_a_function"),
     (["--set", "objective=cli_nowhere:train"], "module cli_nowhere does not import: ModuleNotFoundError"),
+    (["--set", "objective=boom:train"], "boom:train: module boom does not import: ModuleNotFoundError"),
     (["--set", "objective=cli_broken:train"], "module cli_broken does not import: ModuleNotFoundError"),
     (["--set", "code=cod"], "code must name a folder with your modules, got cod, which is none"),
     (

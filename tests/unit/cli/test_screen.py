@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tinderbox.api.result import open_study
-from tinderbox.cli.screen import Bar, Lines, clock, ending, number
+from tinderbox.cli import screen
+from tinderbox.cli.screen import Bar, Lines, clock, ending, number, open_console
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.status import Status, take_status
 from tinderbox.sweeping.study import Study
@@ -30,7 +33,7 @@ def status(study: Study) -> Status:
 def test_a_log_has_a_line_for_each_trial(study: Study, status: Status) -> None:
     """Each trial is told once, with its value, its parameters and why it failed; brackets stay brackets."""
     study.trials[2].attempts[-1].cause = "ValueError: no [such] layer"
-    console = Console(file=io.StringIO(), width=40)
+    console = open_console(file=io.StringIO(), width=40)
     with Lines(console) as lines:
         lines.tell("starting slots")
         lines.show(status, study)
@@ -46,7 +49,7 @@ def test_a_log_has_a_line_for_each_trial(study: Study, status: Status) -> None:
 
 def test_a_log_has_a_summary_now_and_then(study: Study, status: Status) -> None:
     """Where no trial ends for long, the log still tells how far the study is."""
-    console = Console(file=io.StringIO())
+    console = open_console(file=io.StringIO())
     lines = Lines(console, every=0.0)
     lines.show(status, study)
     last = console.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
@@ -55,7 +58,7 @@ def test_a_log_has_a_summary_now_and_then(study: Study, status: Status) -> None:
 
 def test_a_terminal_has_one_line(study: Study, status: Status) -> None:
     """The bar tells trials done, running, the best and the time left; before, what is being started."""
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console = open_console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with Bar(console) as bar:
         bar.tell("starting Spark")
         bar.show(status, study)
@@ -63,6 +66,23 @@ def test_a_terminal_has_one_line(study: Study, status: Status) -> None:
     drawn = console.file.getvalue()  # type: ignore[attr-defined]
     assert "4/5 trials 0 running best loss 0.25 (trial 1) 0:01 left" in drawn
     assert "done" in drawn
+
+
+def test_a_line_shows_texts_as_they_are(status: Status) -> None:
+    """What Rich takes for a colour or an emoji stays a text, in a step and in a metric's name."""
+    console = open_console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    with Bar(console) as bar:
+        bar.show(replace(status, metric="[red]:train:"))
+        bar.tell("not scored: no [such] boom:train:")
+    drawn = console.file.getvalue()
+    assert "not scored: no [such] boom:train:" in drawn
+    assert "best [red]:train: 0.25" in drawn
+
+
+def test_consoles_are_made_in_one_place() -> None:
+    """A console of Rich's own would replace parts of what users wrote."""
+    folder = Path(screen.__file__).parent
+    assert {path.name for path in folder.glob("*.py") if re.search(r"\bConsole\(", path.read_text())} == {"screen.py"}
 
 
 def test_an_ending_without_a_cause(study: Study) -> None:

@@ -7,10 +7,10 @@ import json
 from dataclasses import asdict
 
 import pytest
-from rich.console import Console
 
 from tinderbox.api.ending import GAIN, leave_behind
 from tinderbox.api.result import SweepResult, open_study
+from tinderbox.cli.screen import open_console
 from tinderbox.cli.tables import describe_gain, print_result
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder
@@ -26,7 +26,7 @@ def result(recorded: StudyFolder) -> SweepResult:
 
 def printed(result: SweepResult) -> str:
     """Return what is printed where the terminal is narrow."""
-    console = Console(file=io.StringIO(), width=60)
+    console = open_console(file=io.StringIO(), width=60)
     print_result(console, result)
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
@@ -38,6 +38,19 @@ def test_the_best_trials_are_a_table(result: SweepResult) -> None:
         ["1", "1", "0.25", "1", "2.0"],
         ["2", "0 (default)", "0.5", "0", "2.0"],
     ]
+
+
+def test_texts_of_users_stay_as_they_are(result: SweepResult) -> None:
+    """A choice and a metric may look like what Rich takes for an emoji or a colour."""
+    named = result.job.metric.model_copy(update={"name": ":train:"})
+    result.job = result.job.model_copy(update={"metric": named})
+    for trial in result.record.trials.values():
+        trial.parameters["x"] = "[red]:boom:"
+        trial.reports = {epoch: {":train:": metrics["loss"]} for epoch, metrics in trial.reports.items()}
+    result.record.metric = ":train:"
+    lines = printed(result).splitlines()
+    assert ":train:" in lines[2]
+    assert "[red]:boom:" in lines[4]
 
 
 def test_files_are_told_on_one_line_each(result: SweepResult) -> None:
