@@ -14,7 +14,7 @@ help:  ## Print this help
 
 .PHONY: demo
 demo: $(INSTALLED)  ## Run a real sweep on this machine: scikit-learn's digits, learning rate x width
-	@$(BIN)/tinderbox sweep jobs/sweep-digits.yaml --fresh
+	$(BIN)/tinderbox sweep jobs/sweep-digits.yaml --fresh
 
 ##@ Develop
 

@@ -63,7 +63,7 @@ class Commands(click.Group):
             open_console(stderr=True).print(said, soft_wrap=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as stop:
-            open_console(stderr=True).print("stopped; run the same command again to continue")
+            say(open_console(stderr=True), "; ".join(["stopped", *getattr(stop, "__notes__", [])]))
             sys.exit(143 if stop.args == (signal.SIGTERM,) else 130)
 
 
@@ -92,8 +92,12 @@ def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool)
     chosen = os.environ.get(STORAGE_VARIABLE)
     job = read_sweep(file, (f"storage={chosen}", *changes) if chosen else changes)
     plan = make_plan(job, file.parent)
-    with Bar(console) if console.is_terminal else Lines(console) as screen:
-        result = run(plan, master=master, watcher=screen, fresh=fresh, door=door())
+    try:
+        with Bar(console) if console.is_terminal else Lines(console) as screen:
+            result = run(plan, master=master, watcher=screen, fresh=fresh, door=door())
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"run the same command again{' without --fresh' if fresh else ''} to continue")
+        raise
     print_result(console, result)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from tinderbox.cli import commands
 from tinderbox.config import SweepJob
 from tinderbox.storage import StudyFolder
 
@@ -198,6 +199,37 @@ def test_try_refuses(tinderbox: Tinderbox, job: Path, given: str, code: int, sen
     assert result.exit_code == code
     assert result.stderr.splitlines()[0] == f"tinderbox: {sentence}"
     assert ("in train" in result.stderr) == (code == 1)
+
+
+def stop(*arguments: object, **options: object) -> None:
+    """Be stopped, as by Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "stopped; run the same command again to continue\n"),
+        (["--fresh"], "stopped; run the same command again without --fresh to continue\n"),
+    ],
+)
+def test_a_sweep_that_is_stopped(
+    tinderbox: Tinderbox, job: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], told: str
+) -> None:
+    """It says how to continue; --fresh again would set aside what there is."""
+    monkeypatch.setattr(commands, "run", stop)
+    result = tinderbox("sweep", job.name, *options)
+    assert (result.exit_code, result.stderr) == (130, told)
+
+
+@pytest.mark.parametrize("command", ["sweep", "check", "try"])
+def test_what_leaves_nothing_to_continue(
+    tinderbox: Tinderbox, job: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Before a study has begun, and in commands that begin none, there is nothing to continue."""
+    monkeypatch.setattr(commands, "make_plan", stop)
+    result = tinderbox(command, job.name)
+    assert (result.exit_code, result.stderr) == (130, "stopped\n")
 
 
 def test_report_is_written_anew(tinderbox: Tinderbox, recorded: StudyFolder) -> None:
