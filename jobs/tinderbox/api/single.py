@@ -112,9 +112,12 @@ def measure_cost(plan: Plan, timeout: float) -> Cost | None:
 
 
 def explain_failure(parameters: Parameters, failure: Failure) -> TinderboxError:
-    """Return the error that says how the user's function failed, with its traceback."""
+    """Return the error that says how the user's function failed, with its traceback as a note."""
     told = ", ".join(f"{name}={value}" for name, value in parameters.items())
-    return TinderboxError(f"the function failed with {told}: {failure.cause}\n{failure.details}".rstrip())
+    error = TinderboxError(f"the function failed with {told}: {failure.cause}")
+    if failure.details:
+        error.add_note(failure.details.rstrip())
+    return error
 
 
 def _time_reports(child: Child, lease: Lease, timeout: float) -> dict[int, float] | None:

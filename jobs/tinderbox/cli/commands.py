@@ -24,7 +24,7 @@ from tinderbox.api.single import choose_parameters, explain_failure, measure_cos
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli import cluster
-from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say
+from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.config.reading import split_setting
@@ -59,8 +59,8 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except TinderboxError as error:
-            said = Text.assemble(("tinderbox:", "bold red"), " ", str(error))
-            open_console(stderr=True).print(said, soft_wrap=True)
+            said = Text.assemble(("tinderbox:", "bold red"), " ", sentence(error))
+            open_console(stderr=True).print(said, *getattr(error, "__notes__", []), sep="\n", soft_wrap=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt as stop:
             say(open_console(stderr=True), "; ".join(["stopped", *getattr(stop, "__notes__", [])]))
@@ -207,7 +207,7 @@ def studies(storage: str) -> None:
         try:
             record = open_study(name, storage).record
         except TinderboxError as error:
-            say(console, f"{name}: {error}")
+            say(console, f"{name}: {sentence(error)}")
             continue
         began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""
         best = "" if record.best_value is None else number(record.best_value)

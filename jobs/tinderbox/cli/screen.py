@@ -13,6 +13,7 @@ from tinderbox.sweeping.status import Status
 from tinderbox.sweeping.study import Study, Trial
 
 SUMMARY_SECONDS = 60.0
+LONGEST_SENTENCE = 500
 
 
 class Screen(Protocol):
@@ -117,7 +118,18 @@ def open_console(**options: Any) -> Console:
 
 def say(console: Console, line: str) -> None:
     """Print a line as it is, on one line whatever the width: it may be read by a program."""
-    console.print(line, highlight=False, soft_wrap=True)
+    console.print(one_line(line), highlight=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """Return a text without its line breaks: what a stranger's code raises may have any number of lines."""
+    return " ".join(filter(None, map(str.strip, text.splitlines())))
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says on one line of at most 500 characters; its end, which says what to do, is kept."""
+    line = one_line(str(error))
+    return line if len(line) <= LONGEST_SENTENCE else f"{line[: LONGEST_SENTENCE - 105]} ... {line[-100:]}"
 
 
 def summary(status: Status) -> str:

@@ -44,6 +44,10 @@ def train(trial):
         trial.report(epoch, loss=trial.params["x"] / epoch)
 
 
+def load():
+    raise ValueError("first" + "\\nnext" * 1000 + "\\nlast")
+
+
 not_a_function = 3
 """
 
@@ -72,6 +76,7 @@ def job(tmp_path: Path) -> Path:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "cli_objective.py").write_text(FUNCTION)
     (tmp_path / "code" / "cli_broken.py").write_text("import no_such_module\n")
+    (tmp_path / "code" / "cli_wordy.py").write_text("raise ValueError('first\\n\\n  second')\n")
     np.savez(tmp_path / "data.npz", x=np.zeros((40, 2)), y=np.arange(40) % 2)
     (tmp_path / "job.yaml").write_text(JOB)
     return tmp_path / "job.yaml"

@@ -42,6 +42,11 @@ MISTAKES = [
     (["--set", "objective=cli_nowhere:train"], "module cli_nowhere does not import: ModuleNotFoundError"),
     (["--set", "objective=boom:train"], "boom:train: module boom does not import: ModuleNotFoundError"),
     (["--set", "objective=cli_broken:train"], "module cli_broken does not import: ModuleNotFoundError"),
+    (["--set", "objective=cli_wordy:train"], "module cli_wordy does not import: ValueError: first"),
+    (
+        ["--set", "data={source: function, function: cli_objective:load}"],
+        "cli_objective:load: raised ValueError: first",
+    ),
     (["--set", "code=cod"], "code must name a folder with your modules, got cod, which is none"),
     (
         ["--set", "data.path=nowhere.npz"],

@@ -11,7 +11,8 @@ import pytest
 
 from tinderbox.api.result import open_study
 from tinderbox.cli import screen
-from tinderbox.cli.screen import Bar, Lines, clock, ending, number, open_console
+from tinderbox.cli.screen import Bar, Lines, clock, ending, number, open_console, sentence
+from tinderbox.errors import BadInput
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.status import Status, take_status
 from tinderbox.sweeping.study import Study
@@ -77,6 +78,16 @@ def test_a_line_shows_texts_as_they_are(status: Status) -> None:
     drawn = console.file.getvalue()
     assert "not scored: no [such] boom:train:" in drawn
     assert "best [red]:train: 0.25" in drawn
+
+
+def test_an_error_is_one_line_that_ends_as_it_did() -> None:
+    """Lines are joined; of a long text the middle is left out."""
+    assert sentence(BadInput("no\n\n  such\r\nkey")) == "no such key"
+    long = sentence(BadInput("key" + "\nx" * 1000 + "\ntake another"))
+    assert len(long) == 500
+    assert long.startswith("key x x x ")
+    assert long.endswith("x x take another")
+    assert " ... " in long
 
 
 def test_consoles_are_made_in_one_place() -> None:
