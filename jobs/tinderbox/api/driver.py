@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tinderbox.api.guard import Guard, Patience
+from tinderbox.api.guard import Guard, Patience, Unseen
 from tinderbox.api.plan import Plan, describe_job
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
@@ -76,13 +76,17 @@ def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watch
 @contextmanager
 def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
     """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
-    if not (spark.master or "").startswith("k8s"):
-        yield lambda status: None
+    setting, master = spark.getConf().get, spark.master or ""
+    patience = Patience(
+        start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
+        deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
+    )
+    if not master.startswith("k8s"):
+        stranger = Guard(Unseen(master), lambda: None, patience, time.time())
+        yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
         return
     from tinderbox.kube.quota import explain_refusal
     from tinderbox.kube.watch import watch_executors
-
-    setting = spark.getConf().get
 
     def lose(pod: str, cause: str) -> None:
         server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time()))
@@ -92,10 +96,6 @@ def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], 
         return explain_refusal(str(namespace), str(image), str(setting("spark.executor.cores", "1")), "1Gi")
 
     pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
-    patience = Patience(
-        start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
-        deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
-    )
     guard = Guard(pods, refusal, patience, time.time())
     try:
         yield lambda status: guard.check(status, time.time())
@@ -105,10 +105,16 @@ def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], 
 
 @contextmanager
 def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Server]:
-    """Open the study's record, and a server for its slots, until the block ends."""
+    """Take the study's record over, and open a server for its slots, until the block ends.
+
+    Raises:
+        Superseded: Another driver takes it over at the same time.
+        TinderboxError: The record is damaged, or cannot be written.
+    """
     folder.write_job(describe_job(plan.job), plan.run)
     log = folder.log()
     try:
+        log.claim()  # before the record is read: another driver that still writes it would add what is not read
         study = rebuild(log.read(), plan.job.metric.name, plan.job.metric.direction)
         journal = Journal(log)
         coordinator = Coordinator(study, rules_of(plan), journal.add, time.time())

@@ -28,6 +28,21 @@ class Pods(Protocol):
         """Return why pods that have not started do not start."""
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """Stands for the executors of a master that runs no pods, such as spark://, and tells nothing of them."""
+
+    master: str
+
+    def deaths(self) -> list[str]:
+        """Return nothing: none is known."""
+        return []
+
+    def waiting(self) -> list[str]:
+        """Return what to look for."""
+        return [f"{self.master} gives none; see on its web page whether it has free workers that reach this machine"]
+
+
 class Guard:
     """Looks at a study from time to time; `refusal` says why the cluster would refuse one more executor."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,13 +12,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tinderbox.api.driver import address_of, opened_slots
+from tinderbox.api.driver import address_of, guarded, opened_slots
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays
-from tinderbox.errors import Superseded
+from tinderbox.errors import NoExecutor, Superseded
 from tinderbox.spark import slots
 from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.status import take_status
 from tinderbox.sweeping.study import SlotLife, Study
 
 
@@ -103,3 +106,22 @@ def test_a_slot_has_worked_if_it_came_to_this_driver(plan: Plan, monkeypatch: py
 def test_slots_reach_the_driver(master: str, host: str, address: str) -> None:
     """On one machine by the loopback address, elsewhere by the one that Spark has."""
     assert address_of(context(master, **{"spark.driver.host": host})) == address
+
+
+@pytest.mark.parametrize(
+    ("master", "told"),
+    [
+        ("spark://there:7077", "no executor came within -1 s: spark://there:7077 gives none; see on its web page"),
+        ("local[2]", ""),
+    ],
+)
+def test_a_master_that_gives_no_executor(master: str, told: str) -> None:
+    """A study ends when no slot has joined in time, but on this machine, where one always will; one slot is enough."""
+    conf = {"spark.tinderbox.executor.startTimeout": "-1"}
+    spark = cast("Any", SimpleNamespace(master=master, getConf=lambda: conf))
+    status = take_status(Study("loss", "minimize"), 5, None, slots=0, now=0.0)
+    with guarded(spark, cast("Any", None)) as check:
+        check(replace(status, slots=1))
+        check(status)
+    with guarded(spark, cast("Any", None)) as check, pytest.raises(NoExecutor, match=told) if told else nullcontext():
+        check(status)
