@@ -17,15 +17,28 @@ from tinderbox.errors import BadInput
 KINDS: dict[str, type[SweepJob]] = {"sweep": SweepJob}
 
 
+_PLAIN = {
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    "int": (r"[-+]?(?:0|[1-9][\d_]*|0x[\da-fA-F]+)$", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d[\d_]*(?=[eE]))(?:[eE][-+]?\d+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$",
+        "-+0123456789.",
+    ),
+}
+"""How booleans and numbers look, and their first characters."""
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML whose floats follow YAML 1.2, so that 1e-3 is a number and not a text."""
+    """YAML whose plain values follow YAML 1.2: 1e-3 is a number, `no` and `on` are texts, and 1:30 is not 90."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as in its base class
+        first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in _PLAIN]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+for _name, (_rule, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_rule), list(_first))
 
 
 _NOT_YAML = (yaml.YAMLError, ValueError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,41 @@ def test_exponents_are_numbers(tmp_path: Path, text: str) -> None:
     lr = job.parameters["lr"]
     assert isinstance(lr, FloatParameter)
     assert (lr.low, lr.high) == (0.001, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        *(
+            (text, text)
+            for text in ("no", "yes", "On", "off", "y", "N", "1:30", "1:30.5", "-1:00", "010", "0b11", "_1", "e5")
+        ),
+        *((text, True) for text in ("true", "True", "TRUE")),
+        *((text, False) for text in ("false", "False", "FALSE")),
+        ("0", 0),
+        ("-12", -12),
+        ("+10_000", 10_000),
+        ("0x1F", 31),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1_0.5e3", 10_500.0),
+        ("-1E-3", -0.001),
+        ("2e5", 200_000.0),
+        ("-.inf", -math.inf),
+        ("~", None),
+    ],
+)
+def test_plain_values(plain: str, value: object) -> None:
+    """Booleans are true and false, numbers are decimal, as in YAML 1.2; what only looks like one is a text."""
+    got = split_setting(f"key={plain}")[1]
+    assert (got, type(got)) == (value, type(value))
+
+
+def test_a_key_may_be_called_on(tmp_path: Path, text: str) -> None:
+    """What is a boolean in YAML 1.1 is a name like any other, and a choice like any other."""
+    job = read_sweep(written(tmp_path, text), ["parameters={on: {type: choice, choices: [no, relu]}}"])
+    assert job.parameters["on"].choices == ["no", "relu"]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("content", ["", "a: 1", "- 1", "kind: Job", "kind: [sweep]", "kind: ConfigMap"])
