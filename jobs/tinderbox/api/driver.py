@@ -109,7 +109,7 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
 
     Raises:
         Superseded: Another driver takes it over at the same time.
-        TinderboxError: The record is damaged, or cannot be written.
+        TinderboxError: The record is damaged.
     """
     folder.write_job(describe_job(plan.job), plan.run)
     log = folder.log()

@@ -36,22 +36,37 @@ def replay(segments: Iterable[bytes]) -> Iterator[Event]:
     Raises:
         TinderboxError: A line inside a segment is not an event.
     """
+    for _, event in _placed(segments):
+        yield event
+
+
+def _placed(segments: Iterable[bytes]) -> Iterator[tuple[str, Event]]:
+    """Return the events of a record with the words for where each one is."""
     for number, segment in enumerate(segments, start=1):
         *lines, _ = segment.split(b"\n")
-        for place, line in enumerate(lines, start=1):
+        for line_number, line in enumerate(lines, start=1):
+            place = f"line {line_number} of segment {number}"
             try:
-                yield decode(line)
+                event = decode(line)
             except ValueError as error:
-                raise TinderboxError(
-                    f"the record is damaged: line {place} of segment {number} is no event; restore it from a backup"
-                ) from error
+                raise TinderboxError(f"the record is damaged: {place} is no event; restore it from a backup") from error
+            yield place, event
 
 
 def rebuild(segments: Iterable[bytes], metric: str, direction: str) -> Study:
-    """Return the study that a record adds up to."""
+    """Return the study that a record adds up to.
+
+    Raises:
+        TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
+    """
     study = Study(metric, direction)
-    for event in replay(segments):
-        study.apply(event)
+    for place, event in _placed(segments):
+        try:
+            study.apply(event)
+        except (KeyError, IndexError) as error:
+            raise TinderboxError(
+                f"the record is damaged: {place} does not follow from those before it; restore it from a backup"
+            ) from error
     return study
 
 

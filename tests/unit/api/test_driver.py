@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +13,16 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tinderbox.api.driver import address_of, guarded, opened_slots
+from tinderbox.api.driver import address_of, guarded, opened_server, opened_slots
 from tinderbox.api.plan import Plan, make_plan
+from tinderbox.api.result import open_study
 from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays
-from tinderbox.errors import NoExecutor, Superseded
+from tinderbox.errors import NoExecutor, Superseded, TinderboxError
 from tinderbox.spark import slots
 from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.messages import Answer, Ask, Lease, Report
 from tinderbox.sweeping.status import take_status
 from tinderbox.sweeping.study import SlotLife, Study
 
@@ -125,3 +129,43 @@ def test_a_master_that_gives_no_executor(master: str, told: str) -> None:
         check(status)
     with guarded(spark, cast("Any", None)) as check, pytest.raises(NoExecutor, match=told) if told else nullcontext():
         check(status)
+
+
+def test_two_drivers_that_are_alive(plan: Plan, recorded: StudyFolder) -> None:
+    """What the old one acknowledged is known to the new one; it acknowledges nothing more, and the study is whole."""
+
+    def lease(slot: str) -> Callable[[Coordinator], Answer]:
+        return lambda coordinator: coordinator.lease(Ask(slot=slot, node="node", request=1), time.time())
+
+    report = Report(slot="a", attempt=1, epoch=1, metrics={"loss": 0.5}, last=True)
+    drivers = ExitStack()
+    old = drivers.enter_context(opened_server(plan, recorded, "secret"))
+    old.start("127.0.0.1")
+    assert old.call(lease("a")).lease == Lease(trial=4, attempt=1, parameters={"x": 4.0}, seed=7, epochs=1)
+    new = drivers.enter_context(opened_server(plan, recorded, "secret"))
+    attempt = new.coordinator.study.trials[4].attempts[0]
+    assert (attempt.slot, attempt.outcome) == ("a", "released")
+    with pytest.raises(Superseded, match="a later driver has taken over"):  # which has written nothing yet
+        old.call(lambda coordinator: coordinator.report(4, report, time.time()))
+    new.start("127.0.0.1")
+    leased = new.call(lease("b")).lease
+    assert leased is not None
+    assert (leased.trial, leased.attempt) == (4, 2)
+    with pytest.raises(TinderboxError, match="the study stopped: a later driver has taken over"):
+        drivers.close()
+    record = open_study("small", recorded.root.rpartition("/")[0]).record
+    assert [(one.slot, one.outcome) for one in record.trials[4].attempts] == [("a", "released"), ("b", None)]
+    assert record.trials[4].reports == {}
+    assert record.generation == 3
+
+
+def test_a_driver_that_comes_too_late(plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that start at once, one gets the record; the other reads nothing, and says so."""
+    late = recorded.log()
+    with opened_server(plan, recorded, "secret"):
+        monkeypatch.setattr(recorded, "log", lambda: late)
+        with (
+            pytest.raises(Superseded, match="another driver has taken over"),
+            opened_server(plan, recorded, "secret"),
+        ):
+            pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,17 +78,117 @@ def test_a_driver_that_sees_a_later_one_stops(logs: Logs) -> None:
     assert list(logs.open().read()) == [b"a\nb\n", b"c\nd\n"]
 
 
-def test_of_two_drivers_that_start_at_once_one_is_superseded(tmp_path: Path) -> None:
-    """On one machine both find the same generation, and only one file can be made."""
+def test_of_two_drivers_that_start_at_once_one_is_superseded(logs: Logs) -> None:
+    """Both find the same generation, and only one can claim it; with a generation before them and without."""
+    for before in ([], [b"a\nc\n"]):
+        first, second = logs.open(), logs.open()
+        assert first.generation == second.generation
+        first.claim()
+        with pytest.raises(Superseded, match=r"^another driver has taken over .*; this one stops$"):
+            second.claim()
+        assert list(first.read()) == before
+        first.append(b"a\n")
+        with pytest.raises(Superseded, match=r"^another driver has taken over .*; this one stops$"):
+            second.append(b"b\n")
+        first.append(b"c\n")
+        first.close()
+    assert list(logs.open().read()) == [b"a\nc\n", b"a\nc\n"]
+
+
+def test_a_claim_ends_the_driver_before(logs: Logs) -> None:
+    """Before the new driver has written anything: what it reads is all that the old one ever writes."""
+    old = logs.open()
+    old.append(b"a\n")
+    new = logs.open()
+    old.append(b"b\n")
+    new.claim()
+    for _ in range(2):
+        with pytest.raises(Superseded, match=r"^a later driver has taken over .*small/events; this one stops$"):
+            old.append(b"late\n")
+    assert list(new.read()) == [b"a\nb\n"]
+    new.append(b"c\n")
+    assert list(logs.open().read()) == [b"a\nb\n", b"c\n"]
+
+
+def test_drivers_that_died_after_their_claim(logs: Logs) -> None:
+    """They leave empty segments, and what was written before is read as before."""
+    logs.open().append(b"a\n")
+    for _ in range(2):
+        logs.open().claim()
+    last = logs.open()
+    last.claim()
+    assert (last.generation, b"".join(last.read())) == (4, b"a\n")
+
+
+def test_a_claim_waits_for_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one machine, an old driver that has looked and not yet written is heard to its end."""
     logs = Logs(str(tmp_path))
-    first, second = logs.open(), logs.open()
-    assert first.generation == second.generation
-    first.append(b"a\n")
-    with pytest.raises(Superseded, match=r"^another driver has taken over .*; this one stops$"):
-        second.append(b"b\n")
-    first.append(b"c\n")
-    first.close()
-    assert list(logs.open().read()) == [b"a\nc\n"]
+    old = logs.open()
+    old.append(b"a\n")
+    new = logs.open()
+    looked, go_on = threading.Event(), threading.Event()
+    check, read = SegmentLog._check, list[bytes]()
+
+    def check_slowly(log: SegmentLog) -> None:
+        check(log)
+        looked.set()
+        assert go_on.wait(10)
+
+    def take_over() -> None:
+        new.claim()
+        read.extend(new.read())
+
+    monkeypatch.setattr(SegmentLog, "_check", check_slowly)
+    writer, claimant = threading.Thread(target=old.append, args=(b"b\n",)), threading.Thread(target=take_over)
+    writer.start()
+    assert looked.wait(10)
+    claimant.start()
+    claimant.join(0.2)
+    assert claimant.is_alive()
+    go_on.set()
+    for thread in (writer, claimant):
+        thread.join(10)
+    assert read == [b"a\nb\n"]
+    old.close()
+    new.close()
+
+
+def test_a_claim_takes_the_next_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In object storage, an old driver that has looked and not yet written cannot write any more."""
+    fsspec.filesystem("memory").store.clear()
+    logs = Logs("memory://studies")
+    old = logs.open()
+    old.append(b"a\n")
+    new, check = logs.open(), SegmentLog._check
+
+    def check_before_a_claim(log: SegmentLog) -> None:
+        check(log)
+        new.claim()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentLog, "_check", check_before_a_claim)
+        with pytest.raises(Superseded, match=r"^a later driver has taken over .*; this one stops$"):
+            old.append(b"b\n")
+    assert list(new.read()) == [b"a\n"]
+    new.append(b"c\n")
+    assert list(logs.open().read()) == [b"a\n", b"c\n"]
+
+
+def test_a_put_whose_answer_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its repetition finds the part there, with its own lines: that is no other driver."""
+    fsspec.filesystem("memory").store.clear()
+    log = Logs("memory://studies").open()
+    put = log._files.pipe_file
+
+    def put_twice(path: str, lines: bytes, **options: str) -> None:
+        put(path, lines, **options)
+        if lines:
+            put(path, lines, **options)
+
+    monkeypatch.setattr(log._files, "pipe_file", put_twice)
+    log.append(b"a\n")
+    log.append(b"b\n")
+    assert list(Logs("memory://studies").open().read()) == [b"a\nb\n"]
 
 
 def test_lines_are_synced_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import Superseded, TinderboxError
-from tinderbox.sweeping.events import Reported, SlotJoined, StudyStarted, encode
+from tinderbox.sweeping.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    Reported,
+    SlotJoined,
+    StudyStarted,
+    TrialProposed,
+    encode,
+)
 from tinderbox.sweeping.journal import Journal, rebuild, replay
 
 LINES = [encode(StudyStarted(time=1.0, generation=1)), encode(SlotJoined(time=2.0, slot="a", node="n"))]
@@ -52,6 +61,24 @@ def test_a_damaged_line_is_refused_with_its_place(damage: bytes) -> None:
         match=r"^the record is damaged: line 2 of segment 2 is no event; restore it from a backup$",
     ):
         list(replay([b"".join(LINES), LINES[0] + damage + LINES[1]]))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        AttemptStarted(time=1.0, trial=5, attempt=1, slot="a", node="n"),
+        Reported(time=1.0, trial=5, attempt=1, epoch=1, metrics={"loss": 0.5}),
+        AttemptEnded(time=1.0, trial=0, attempt=1, outcome="complete"),
+    ],
+)
+def test_an_event_that_does_not_follow_is_refused_with_its_place(event: Event) -> None:
+    """What happened to a trial that was never proposed, or an attempt that was never started, is a damaged record."""
+    proposed = encode(TrialProposed(time=1.0, trial=0, parameters={"x": 1}, seed=1, known=0))
+    with pytest.raises(
+        TinderboxError,
+        match=r"^the record is damaged: line 2 of segment 2 does not follow from those before it; restore it from a",
+    ):
+        rebuild([b"".join(LINES), proposed + encode(event)], "loss", "minimize")
 
 
 def test_a_study_is_rebuilt() -> None:
