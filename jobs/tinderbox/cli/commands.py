@@ -30,7 +30,7 @@ from tinderbox.config import SweepJob, read_sweep
 from tinderbox.config.reading import split_setting
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.manifest import TOKEN_VARIABLE
-from tinderbox.storage import find_studies
+from tinderbox.storage import StudyFolder, find_studies
 from tinderbox.sweeping.messages import Decision
 from tinderbox.sweeping.study import State
 
@@ -116,6 +116,7 @@ def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
     console = open_console()
     plan = make_plan(read_sweep(file, changes), file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
+    StudyFolder(job.storage, job.name)  # refuses a storage that cannot be opened, as `sweep` would
     say(console, f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")
     say(
         console,
@@ -206,7 +207,7 @@ def studies(storage: str) -> None:
     for name in find_studies(storage):
         try:
             record = open_study(name, storage).record
-        except TinderboxError as error:
+        except (TinderboxError, OSError) as error:
             say(console, f"{name}: {sentence(error)}")
             continue
         began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""

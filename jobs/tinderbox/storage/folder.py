@@ -80,13 +80,18 @@ class StudyFolder:
         """Return the job that the study runs.
 
         Raises:
-            BadInput: There is no such study.
+            BadInput: There is no such study, or its job is damaged.
         """
         if not self.exists():
             storage = self.root.rpartition("/")[0]
             known = ", ".join(_names(self._files, storage)) or "none"
             raise BadInput(f"there is no study {self.name!r} in {storage}; it holds {known}")
-        tree: dict[str, Any] = yaml.safe_load(self.read("job.yaml"))
+        try:
+            tree = yaml.safe_load(self.read("job.yaml"))
+        except (yaml.YAMLError, ValueError) as error:
+            raise BadInput(f"study {self.name!r}: its job.yaml is not YAML: {error}; move {self.root} away") from error
+        if not isinstance(tree, dict):
+            raise BadInput(f"study {self.name!r}: its job.yaml holds no job, got {tree!r}; move {self.root} away")
         return tree
 
     def read_run(self) -> Run:

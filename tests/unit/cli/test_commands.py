@@ -147,6 +147,13 @@ def test_check_counts(tinderbox: Tinderbox, job: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "studies").exists()
 
 
+def test_check_looks_at_the_storage(tinderbox: Tinderbox, job: Path) -> None:
+    """What `sweep` would refuse is refused here."""
+    result = tinderbox("check", job.name, "--no-measure", "--set", "storage=nope://x")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert "storage 'nope://x' cannot be opened" in result.stderr
+
+
 def test_check_measures(tinderbox: Tinderbox, job: Path) -> None:
     """A child runs one trial, and the cost of the study is told."""
     change = "parameters.way={type: choice, choices: [well], default: well}"
@@ -255,9 +262,21 @@ def test_studies_are_listed(tinderbox: Tinderbox, recorded: StudyFolder, tmp_pat
     (damaged / "events").mkdir(parents=True)
     (damaged / "job.yaml").write_bytes(recorded.read("job.yaml").replace(b"name: small", b"name: damaged"))
     (damaged / "events" / "000001-000000.jsonl").write_text("no event\n\n")
+    for name, job in {
+        "broken": b"a: [1\nb: 2\n",
+        "empty": b"",
+        "binary": b"\xff\xfe\xfa",
+        "other": b"kind: train",
+    }.items():
+        (tmp_path / "studies" / name).mkdir()
+        (tmp_path / "studies" / name / "job.yaml").write_bytes(job)
     result = tinderbox("studies")
     assert result.exit_code == 0, result.stderr
     assert "damaged: the record is damaged: line 1 of segment 1 is no event" in result.stdout
+    told = [line.partition(": ")[0] for line in result.stdout.splitlines() if ": " in line]
+    assert told == ["binary", "broken", "damaged", "empty", "other"]
+    assert "broken: study 'broken': its job.yaml is not YAML: while parsing a flow sequence" in result.stdout
+    assert "empty: study 'empty': its job.yaml holds no job, got None; move " in result.stdout
     row = next(line for line in result.stdout.splitlines() if "small" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")][:4] == ["small", "5", "2", "0.25"]
 
