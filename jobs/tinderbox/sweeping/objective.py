@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import os
 import pickle
 import sys
 import zipfile
@@ -103,18 +104,11 @@ def pack_code(folder: Path) -> bytes:
     Hidden files, caches and studies that lie in the folder are left out.
 
     Raises:
-        BadInput: The folder does not exist, or its files are larger than 64 MiB together.
+        BadInput: The folder does not exist, its files are larger than 64 MiB together, or one of them cannot travel.
     """
     if not folder.is_dir():
         raise BadInput(f"code must name a folder with your modules, got {folder}, which is none")
-    studies = [path.parent for path in folder.rglob("job.yaml") if path.with_name("events").is_dir()]
-    paths = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not _is_left_out(path.relative_to(folder))
-        and not any(path.is_relative_to(study) for study in studies)
-    ]
+    paths = _find_code(folder)
     size = sum(path.stat().st_size for path in paths)
     if size > LARGEST_CODE:
         raise BadInput(
@@ -123,10 +117,24 @@ def pack_code(folder: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
-            # Without a date, so that equal code has an equal digest.
-            archive.writestr(zipfile.ZipInfo(str(path.relative_to(folder))), path.read_bytes())
+            name = str(path.relative_to(folder))
+            try:
+                # Without a date, so that equal code has an equal digest.
+                archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+            except UnicodeEncodeError as error:
+                raise BadInput(f"code holds a file whose name is not UTF-8, got {name!r}; rename it") from error
+            except OSError as error:
+                raise BadInput(f"code holds {name}, which cannot be read: {error.strerror}") from error
     return buffer.getvalue()
 
 
-def _is_left_out(path: Path) -> bool:
-    return path.suffix == ".pyc" or any(part == "__pycache__" or part.startswith(".") for part in path.parts)
+def _find_code(folder: Path) -> list[Path]:
+    """Return the files below a folder that travel, in order; what is left out is not looked into."""
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        if "job.yaml" in files and "events" in folders:  # a study
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        found += [Path(root, name) for name in files if not name.endswith(".pyc") and not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import zipfile
 from collections.abc import Callable
@@ -106,6 +107,36 @@ def test_what_is_left_out(code: Path) -> None:
     (code / "studies" / "a" / "events").mkdir()
     (code / "studies" / "a" / "events" / "1.jsonl").write_text("x")
     assert names_in(pack_code(code)) == ["lab/__init__.py", "lab/labels.txt", "lab/nets.py"]
+
+
+def test_what_is_left_out_is_not_looked_into(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment holds tens of thousands of files, and a study as many."""
+    for name in (".venv/lib/a.py", "studies/a/job.yaml", "studies/a/events/1.jsonl", "lab/__pycache__/x/y.py"):
+        (code / name).parent.mkdir(parents=True, exist_ok=True)
+        (code / name).write_text("x")
+    seen, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: seen.append(Path(path).relative_to(code)) or scandir(path))
+    assert names_in(pack_code(code)) == ["lab/__init__.py", "lab/labels.txt", "lab/nets.py"]
+    assert sorted(map(str, seen)) == [".", "lab", "studies", "studies/a"]
+
+
+def test_a_file_that_cannot_travel(code: Path) -> None:
+    """A name that is not UTF-8 has no place in a zip; the sentence shows it in a form that can be printed."""
+    (code / os.fsdecode(b"caf\xe9.py")).write_text("x")
+    with pytest.raises(BadInput) as refusal:
+        pack_code(code)
+    assert str(refusal.value) == r"code holds a file whose name is not UTF-8, got 'caf\udce9.py'; rename it"
+
+
+def test_a_file_that_cannot_be_read(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names it."""
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(BadInput, match=r"^code holds lab/__init__.py, which cannot be read: Permission denied$"):
+        pack_code(code)
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
