@@ -58,7 +58,7 @@ def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watch
 
     watcher.tell("starting slots")
     with (
-        guarded(spark.sparkContext, server) as guard,
+        guarded(plan, spark.sparkContext, server) as guard,
         opened_slots(plan, spark.sparkContext, server, token) as slots,
     ):
         over = False
@@ -74,7 +74,7 @@ def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watch
 
 
 @contextmanager
-def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
+def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
     """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
     setting, master = spark.getConf().get, spark.master or ""
     patience = Patience(
@@ -82,7 +82,7 @@ def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], 
         deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
     )
     if not master.startswith("k8s"):
-        stranger = Guard(Unseen(master), lambda: None, patience, time.time())
+        stranger = Guard(Unseen(master), lambda: None, patience, plan.job.slots, time.time())
         yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
         return
     from tinderbox.kube.quota import explain_refusal
@@ -96,7 +96,7 @@ def guarded(spark: SparkContext, server: Server) -> Iterator[Callable[[Status], 
         return explain_refusal(str(namespace), str(image), str(setting("spark.executor.cores", "1")), "1Gi")
 
     pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
-    guard = Guard(pods, refusal, patience, time.time())
+    guard = Guard(pods, refusal, patience, plan.job.slots, time.time())
     try:
         yield lambda status: guard.check(status, time.time())
     finally:

@@ -1,13 +1,19 @@
-"""Ends a study whose executors do not arrive, or do not live, with the sentence that says why."""
+"""Says why executors are missing, and ends a study to which none come, or whose executors do not live."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from tinderbox.errors import NoExecutor
 from tinderbox.sweeping.status import Status
+
+LOG = logging.getLogger(__name__)
+
+SHORT_SECONDS = 20.0
+"""For so long slots that are missing are on their way, and nobody asks why."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,21 @@ class Unseen:
 
 
 class Guard:
-    """Looks at a study from time to time; `refusal` says why the cluster would refuse one more executor."""
+    """Looks at a study of `wanted` slots from time to time.
 
-    def __init__(self, pods: Pods, refusal: Callable[[], str | None], patience: Patience, now: float) -> None:
-        self._pods, self._refusal, self._patience = pods, refusal, patience
+    `refusal` says why the cluster would refuse one more executor.
+    """
+
+    def __init__(
+        self, pods: Pods, refusal: Callable[[], str | None], patience: Patience, wanted: int, now: float
+    ) -> None:
+        self._pods, self._refusal, self._patience, self._wanted = pods, refusal, patience, wanted
         self._began: float | None = now
         self._ended, self._forgiven = 0, 0
+        self._asked, self._told = now, ""
 
     def check(self, status: Status, now: float) -> None:
-        """Return if there is still hope.
+        """Return if there is still hope; what keeps slots away goes to the log, once.
 
         Raises:
             NoExecutor: The first executor has not come in time, or too many have died since a trial last ended.
@@ -66,6 +78,19 @@ class Guard:
             self._ended, self._forgiven = status.ended, len(deaths)
         if len(deaths) - self._forgiven >= self._patience.deaths:
             raise NoExecutor(f"{len(deaths)} executors died, {self._patience.deaths} of them in a row: {deaths[-1]}")
+        if now - self._asked > SHORT_SECONDS:
+            self._asked = now
+            self._explain_shortage(status)
+
+    def _explain_shortage(self, status: Status) -> None:
+        """Ask for a refusal where slots are missing; why a pod that was made does not start is told by its watch."""
+        if status.slots < self._wanted and not status.over and not self._pods.waiting():
+            reason = self._refusal() or ""
+            if reason and reason != self._told:
+                self._told = reason
+                LOG.warning(
+                    "%d of %d slots run, and the study goes on with them: %s", status.slots, self._wanted, reason
+                )
 
     def _why_none(self) -> str:
         reasons = self._pods.waiting() or self._pods.deaths()[-1:] or [self._refusal() or "the cluster gives no reason"]

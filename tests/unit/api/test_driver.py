@@ -119,15 +119,18 @@ def test_slots_reach_the_driver(master: str, host: str, address: str) -> None:
         ("local[2]", ""),
     ],
 )
-def test_a_master_that_gives_no_executor(master: str, told: str) -> None:
+def test_a_master_that_gives_no_executor(plan: Plan, master: str, told: str) -> None:
     """A study ends when no slot has joined in time, but on this machine, where one always will; one slot is enough."""
     conf = {"spark.tinderbox.executor.startTimeout": "-1"}
     spark = cast("Any", SimpleNamespace(master=master, getConf=lambda: conf))
     status = take_status(Study("loss", "minimize"), 5, None, slots=0, now=0.0)
-    with guarded(spark, cast("Any", None)) as check:
+    with guarded(plan, spark, cast("Any", None)) as check:
         check(replace(status, slots=1))
         check(status)
-    with guarded(spark, cast("Any", None)) as check, pytest.raises(NoExecutor, match=told) if told else nullcontext():
+    with (
+        guarded(plan, spark, cast("Any", None)) as check,
+        pytest.raises(NoExecutor, match=told) if told else nullcontext(),
+    ):
         check(status)
 
 
