@@ -8,18 +8,46 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+_LONGEST_VALUE = 120
+
+_TYPES = {
+    "bool_type": "boolean",
+    "int_type": "integer",
+    "float_type": "number",
+    "finite_number": "finite number",
+    "string_type": "string",
+    "list_type": "list",
+    "sequence_str": "list",
+    "is_instance_of": "list",
+}
+"""What pydantic's errors of type call the types that a job file can hold."""
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return one sentence for the first mistake, with the number of further ones."""
-    schema, found = model.model_json_schema(), dict[str, ErrorDetails]()
+    schema, found = model.model_json_schema(), dict[str, list[ErrorDetails]]()
     for detail in error.errors(include_url=False):
-        place, _ = locate(detail["loc"], schema)
-        # Where several types are possible, the one that fits furthest is the one that was meant.
-        found[place] = max(found.get(place, detail), detail, key=lambda one: len(one["loc"]))
-    place, first = next(iter(found.items()))
-    _, node = locate(first["loc"], schema)
-    sentence = _unknown_key(first, schema) if first["type"] == "extra_forbidden" else _broken_rule(first, place, node)
+        found.setdefault(locate(detail["loc"], schema)[0], []).append(detail)
+    place, details = next(iter(found.items()))
+    sentence = _explain_place(place, details, schema)
     return sentence if len(found) == 1 else f"{sentence} (and {len(found) - 1} more)"
+
+
+def _explain_place(place: str, details: list[ErrorDetails], schema: dict[str, Any]) -> str:
+    """Return the sentence for the first mistake at one place; where several types are possible there are as many."""
+    # The type that fits furthest is the one that was meant, and the one that fits but for its own rule.
+    furthest = max(len(detail["loc"]) for detail in details)
+    meant = [detail for detail in details if len(detail["loc"]) == furthest]
+    first = next((detail for detail in meant if detail["type"] not in _TYPES), meant[0])
+    if first["type"] == "extra_forbidden":
+        return _unknown_key(first, schema)
+    if first["type"] == "invalid_key" or first["loc"][-1:] == ("[key]",):
+        parent = locate(first["loc"][: -1 if first["type"] == "invalid_key" else -2], schema)[0]
+        return f"{parent or 'the job'}: a key must be a text, got {_shown(first['input'])}; write it in quotes"
+    types = list(dict.fromkeys(_TYPES[detail["type"]] for detail in meant if detail["type"] in _TYPES))
+    if first["type"] in _TYPES and len(types) > 1:
+        return f"{place}: input should be a valid {_either(types)}, got {_shown(first['input'])}"
+    return _broken_rule(first, place, locate(first["loc"], schema)[1])
 
 
 def locate(location: tuple[int | str, ...], schema: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -79,8 +107,18 @@ def _broken_rule(detail: ErrorDetails, place: str, node: dict[str, Any]) -> str:
     if detail["type"] == "value_error":  # our own rule, which names what it got
         rule = detail["msg"].removeprefix("Value error, ")
     else:
-        rule = f"{_lower(detail['msg'])}, got {detail['input']!r}"
+        rule = f"{_lower(detail['msg'])}, got {_shown(detail['input'])}"
     return f"{place}: {rule}" if place else rule
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _first_sentence(description: str) -> str:
