@@ -19,7 +19,7 @@ class Split(Closed):
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     test: Fraction = 0.2
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _check(self) -> Split:

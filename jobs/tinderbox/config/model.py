@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -15,6 +15,15 @@ class Closed(BaseModel):
     """A part of a job file: unknown keys are refused and values never change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=False)
+
+    @model_validator(mode="after")
+    def _check_texts(self) -> Self:
+        """Refuse what YAML can spell in quotes, and no file, path or message can hold."""
+        for value in self.__dict__.values():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and ("\0" in text or text.encode(errors="replace").decode() != text):
+                    raise ValueError(f"a text must be UTF-8 without NUL, got {text!r}")
+        return self
 
 
 def parse_duration(value: Any) -> Any:

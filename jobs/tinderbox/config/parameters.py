@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -12,6 +13,9 @@ from tinderbox.config.model import Closed
 Value = bool | int | float | str
 """One value of a parameter, as the user's function gets it."""
 
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""A bound of whole numbers: every number up to here is a float too, and searches compute in floats."""
+
 PointCount = Annotated[int, Field(ge=2, le=1_000_000)]
 
 
@@ -21,7 +25,7 @@ class Parameter(Closed):
     `when` names other parameters and the value, or list of values, under which this one exists.
     """
 
-    when: dict[str, Value | list[Value]] = Field(default_factory=dict)
+    when: dict[str, Value | Annotated[list[Value], Field(min_length=1)]] = Field(default_factory=dict)
 
 
 class Number(Parameter):
@@ -41,6 +45,8 @@ class Number(Parameter):
     def _check(self) -> Number:
         if self.low >= self.high:
             raise ValueError(f"low must be below high, got low {self.low} and high {self.high}")
+        if not math.isfinite(self.high - self.low):
+            raise ValueError(f"high - low must be a finite number, got low {self.low} and high {self.high}")
         if self.log and self.low <= 0:
             raise ValueError(f"log needs low above 0, got {self.low}")
         if self.default is not None:
@@ -76,8 +82,8 @@ class IntParameter(Number):
     """A whole number."""
 
     type: Literal["int"] = "int"
-    low: int
-    high: int
+    low: Whole
+    high: Whole
     grid: PointCount | Sequence[int] | None = None
     default: int | None = None
 
@@ -94,6 +100,9 @@ class ChoiceParameter(Parameter):
         # By equality: true and 1, as Python's, are one choice to Optuna and to conditions.
         if len(set(self.choices)) < len(self.choices):
             raise ValueError(f"choices must differ from each other, got {self.choices}")
+        huge = [value for value in self.choices if isinstance(value, int) and abs(value) >= 2**63]
+        if huge:
+            raise ValueError(f"choices that are whole numbers must lie below 2**63, got {len(str(huge[0]))} digits")
         if self.default is not None and self.default not in self.choices:
             raise ValueError(f"default must be one of {self.choices}, got {self.default!r}")
         return self

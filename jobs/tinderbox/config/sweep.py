@@ -11,8 +11,11 @@ from tinderbox.config.data import AnyData, Digits
 from tinderbox.config.model import Closed, Seconds
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
 
+LONGEST_SECONDS = 3650 * 86_400
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ARGUMENTS = ("self", "epoch", "checkpoint")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -25,19 +28,28 @@ class Metric(Closed):
     name: str
     direction: Literal["minimize", "maximize"]
 
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name.strip() or not name.isprintable():
+            raise ValueError(f"a metric's name is a text on one line, got {name!r}")
+        if name in _ARGUMENTS:
+            raise ValueError(f"{name} is an argument of trial.report itself; give the metric another name")
+        return name
+
 
 class Search(Closed):
     """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from others."""
 
     method: Literal["grid", "random", "tpe", "qmc", "cma-es", "gp"]
-    startup: int = Field(default=10, ge=1)
+    startup: int = Field(default=10, ge=1, le=1_000_000)
 
 
 class Budget(Closed):
     """Where the study ends: a number of trials, a length of time, or both; a grid without `trials` runs whole."""
 
-    trials: int | None = Field(default=None, ge=1)
-    time: Annotated[Seconds, Field(gt=0)] | None = None
+    trials: int | None = Field(default=None, ge=1, le=1_000_000)
+    time: Annotated[Seconds, Field(gt=0, le=LONGEST_SECONDS)] | None = None
 
 
 class SweepJob(Closed):
@@ -57,9 +69,9 @@ class SweepJob(Closed):
     parameters: dict[str, AnyParameter] = Field(min_length=1)
     search: Search
     budget: Budget = Budget()
-    epochs: int = Field(ge=1, description="epochs of one whole trial")
+    epochs: int = Field(ge=1, le=1_000_000_000, description="epochs of one whole trial")
     slots: int = Field(default=2, ge=1, le=10_000, description="trials that run at the same time")
-    cores: int = Field(default=1, ge=1, description="cores, and TensorFlow threads, of one slot")
+    cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one slot")
     isolation: Literal["process", "reuse"] = Field(
         default="process",
         description="process: a fresh child process per trial; reuse: one child runs trial after trial",

@@ -73,6 +73,11 @@ def test_every_source(accept: Accept, data: dict[str, Any]) -> None:
             "data.split.test: input should be greater than or equal to 0, got -0.1",
         ),
         (
+            {"source": "digits", "split": {"seed": -1}},
+            "data.split.seed: input should be greater than or equal to 0, got -1",
+        ),
+        ({"source": "npz", "path": "a\0"}, r"data: a text must be UTF-8 without NUL, got 'a\x00'"),
+        (
             {"source": "digits", "splits": {}},
             "unknown key 'splits' in data; did you mean split? (valid keys: source, split)",
         ),

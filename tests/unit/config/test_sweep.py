@@ -28,6 +28,9 @@ MOMENTUM = {"type": "float", "low": 0, "high": 1}
         {"name": "a" * 53},
         {"objective": "my.package.module_1:train_2"},
         {"metric.direction": "maximize"},
+        {"metric.name": "mean über IoU@0.5"},
+        {"budget": {"trials": 1_000_000, "time": "3650d"}},
+        {"epochs": 1_000_000_000},
         {"search": "qmc"},
         {"search": {"method": "tpe", "startup": 1}},
         {"budget": {"time": "1s"}},
@@ -71,6 +74,19 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
             "the job needs metric: the value that `trial.report` must carry and that decides which trial is best",
         ),
         ({"metric.direction": "up"}, "metric.direction: input should be 'minimize' or 'maximize', got 'up'"),
+        ({"metric.name": ""}, "metric.name: a metric's name is a text on one line, got ''"),
+        ({"metric.name": " "}, "metric.name: a metric's name is a text on one line, got ' '"),
+        ({"metric.name": "a\nb"}, r"metric.name: a metric's name is a text on one line, got 'a\nb'"),
+        ({"metric.name": "\ud800"}, r"metric.name: a metric's name is a text on one line, got '\ud800'"),
+        *(
+            (
+                {"metric.name": name},
+                f"metric.name: {name} is an argument of trial.report itself; give the metric another name",
+            )
+            for name in ("self", "epoch", "checkpoint")
+        ),
+        ({"code": "\ud800"}, r"a text must be UTF-8 without NUL, got '\ud800'"),
+        ({"preload": ["keras", "a\0"]}, r"a text must be UTF-8 without NUL, got 'a\x00'"),
         ({"parameters": {}}, "parameters: dictionary should have at least 1 item after validation, not 0, got {}"),
         ({"parameters": [1]}, "parameters: input should be a valid dictionary, got [1]"),
         ({"parameters.1a": MOMENTUM}, "a parameter's name is a Python identifier, got '1a'"),
@@ -96,6 +112,20 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
             {"budget": {"time": "1h30m"}},
             "budget.time: a duration is a number with s, m, h or d, such as 30m, got '1h30m'",
         ),
+        (
+            {"budget": {"trials": 1_000_001}},
+            "budget.trials: input should be less than or equal to 1000000, got 1000001",
+        ),
+        ({"budget": {"time": "3651d"}}, "budget.time: input should be less than or equal to 315360000, got '3651d'"),
+        (
+            {"epochs": 10**400},
+            f"epochs: input should be less than or equal to 1000000000, got 1{'0' * 119}...",
+        ),
+        (
+            {"search": {"method": "tpe", "startup": 10**7}},
+            "search.startup: input should be less than or equal to 1000000, got 10000000",
+        ),
+        ({"cores": 1025}, "cores: input should be less than or equal to 1024, got 1025"),
         ({"epochs": 0}, "epochs: input should be greater than or equal to 1, got 0"),
         ({"epochs": "3"}, "epochs: input should be a valid integer, got '3'"),
         ({"epochs": True}, "epochs: input should be a valid integer, got True"),
@@ -126,6 +156,14 @@ def test_the_invalid_edge(refuse: Refuse, keys: dict[str, Any], sentence: str) -
 def test_bad_conditions(refuse: Refuse, when: dict[str, Any], sentence: str) -> None:
     """A condition names a choice written above, and values that it can have; names keep their capitals."""
     assert refuse({"parameters.optimizer": OPTIMIZER, "parameters.M": MOMENTUM | {"when": when}}) == sentence
+
+
+def test_a_condition_needs_a_value(refuse: Refuse) -> None:
+    """A parameter that could never exist is a mistake."""
+    momentum = MOMENTUM | {"when": {"optimizer": []}}
+    assert refuse({"parameters.optimizer": OPTIMIZER, "parameters.m": momentum}) == (
+        "parameters.m.when.optimizer: list should have at least 1 item after validation, not 0, got []"
+    )
 
 
 def test_a_method_may_be_written_short(accept: Accept) -> None:
