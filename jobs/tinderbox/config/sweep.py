@@ -13,6 +13,9 @@ from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
 
 LONGEST_SECONDS = 3650 * 86_400
 
+COLUMNS = ("trial", "state", "baseline", "epoch", "seconds", "attempts", "cause")
+"""What the table of trials says of each trial, beside its metric and its parameters: names that these cannot have."""
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ARGUMENTS = ("self", "epoch", "checkpoint")
@@ -35,6 +38,8 @@ class Metric(Closed):
             raise ValueError(f"a metric's name is a text on one line, got {name!r}")
         if name in _ARGUMENTS:
             raise ValueError(f"{name} is an argument of trial.report itself; give the metric another name")
+        if name in COLUMNS:
+            raise ValueError(f"{name} is a column of the table of trials itself; give the metric another name")
         return name
 
 
@@ -104,6 +109,10 @@ class SweepJob(Closed):
         for name, parameter in self.parameters.items():
             if not _PARAMETER.fullmatch(name):
                 raise ValueError(f"a parameter's name is a Python identifier, got {name!r}")
+            if name in COLUMNS:
+                raise ValueError(f"{name} is a column of the table of trials itself; give the parameter another name")
+            if name == self.metric.name:
+                raise ValueError(f"parameter {name} is called like the metric; give one of them another name")
             for parent, wanted in parameter.when.items():
                 self._check_condition(name, parent, wanted if isinstance(wanted, list) else [wanted])
         return self

@@ -10,6 +10,7 @@ import yaml
 from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult, open_study
+from tinderbox.config import COLUMNS
 from tinderbox.errors import BadInput
 from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
@@ -33,6 +34,11 @@ def test_trials_are_rows(result: SweepResult) -> None:
     assert trials["baseline"].tolist() == [True, False, False, False, False]
     assert trials["cause"][2] == "ValueError: no"
     assert "<table" in result._repr_html_()
+
+
+def test_no_column_hides_another(result: SweepResult) -> None:
+    """The table has the columns whose names metric and parameters cannot have, these two, and no other."""
+    assert sorted([result.trials.index.name, *result.trials.columns]) == sorted([*COLUMNS, "loss", "x"])
 
 
 def test_the_best_is_the_best_complete_trial(result: SweepResult) -> None:

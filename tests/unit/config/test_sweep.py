@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tinderbox.config import SweepJob, check_sweep
+from tinderbox.config import COLUMNS, SweepJob, check_sweep
 
 Accept = Callable[..., SweepJob]
 Refuse = Callable[[dict[str, Any]], str]
@@ -85,6 +85,22 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
             )
             for name in ("self", "epoch", "checkpoint")
         ),
+        *(
+            (
+                {"metric.name": name},
+                f"metric.name: {name} is a column of the table of trials itself; give the metric another name",
+            )
+            for name in COLUMNS
+            if name != "epoch"
+        ),
+        *(
+            (
+                {f"parameters.{name}": MOMENTUM},
+                f"{name} is a column of the table of trials itself; give the parameter another name",
+            )
+            for name in COLUMNS
+        ),
+        ({"parameters.loss": MOMENTUM}, "parameter loss is called like the metric; give one of them another name"),
         ({"code": "\ud800"}, r"a text must be UTF-8 without NUL, got '\ud800'"),
         ({"preload": ["keras", "a\0"]}, r"a text must be UTF-8 without NUL, got 'a\x00'"),
         ({"parameters": {}}, "parameters: dictionary should have at least 1 item after validation, not 0, got {}"),
