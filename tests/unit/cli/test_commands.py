@@ -52,7 +52,11 @@ MISTAKES = [
         ["--set", "data.path=nowhere.npz"],
         "nowhere.npz: does not exist; a relative path starts at the job file's folder",
     ),
-    (["--set", "data.source=memory"], "data"),
+    (["--set", "data.source=memory"], "job.yaml: data needs digest (and 1 more)"),
+    (
+        ["--set", "data={source: memory, digest: 00ff}"],
+        "memory: holds arrays of a notebook, which are gone; pass them to tinderbox.sweep as data again",
+    ),
     (["--set", "storage=nonsense://bucket"], "storage 'nonsense://bucket' cannot be opened"),
     (["--set", "name=Small Study"], "a name has lower-case letters, digits and dashes"),
     (["--set", "epochs"], "a setting is written key=value, such as epochs=3, got 'epochs'"),
