@@ -19,7 +19,7 @@ demo: $(INSTALLED)  ## Run a real sweep on this machine: scikit-learn's digits, 
 ##@ Develop
 
 .PHONY: test
-test: $(INSTALLED)  ## Run all tests that need no cluster
+test: $(INSTALLED)  ## Run all tests that need no cluster, no Helm and no image
 	@$(BIN)/pytest
 
 .PHONY: check

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tinderbox import errors
 from tinderbox.config import read_sweep
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +54,11 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     """A command in the README is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets
+
+
+def test_every_exit_code_is_told() -> None:
+    """The list has the codes of all our errors, and those of done and of stopped."""
+    told = re.search(r"^Exit codes: (.*?)\.$", README, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    ours = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    assert {int(code) for code in re.findall(r"\d+", told[1])} == ours | {0, 130, 143}

@@ -1,4 +1,4 @@
-"""The commands, and their exit codes: 0 done, 2 bad input, 4 no trial succeeded, 130 and 143 stopped by a signal."""
+"""The commands; their exit codes are those of `errors`, 0 for done, and 130 and 143 for stopped by a signal."""
 
 from __future__ import annotations
 
