@@ -29,7 +29,10 @@ class Method(Protocol):
 
 
 class Grid:
-    """All points of the grid; fewer than all are a random choice among them, so that no corner is left out."""
+    """All points of the grid; fewer than all are a random choice among them, so that no corner is left out.
+
+    The dearest ones cannot go first: what a point costs is not known before it has run.
+    """
 
     def __init__(self, space: Mapping[str, AnyParameter], seed: int, limit: int | None) -> None:
         points = grid(space)
