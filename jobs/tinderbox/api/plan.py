@@ -47,7 +47,7 @@ def make_plan(
     else:
         objective = by_value(function, code)
     data = data or load(job.data, base, lambda name: import_from(name, code))
-    run = identify(job.name, describe_job(job), digest(data), objective.digest)
+    run = identify(job.name, describe_job(job), digest(data), objective.identity)
     return Plan(job, objective, function, data, proposer, run)
 
 
@@ -68,16 +68,18 @@ def describe_job(job: SweepJob) -> dict[str, Any]:
     return tree
 
 
-def check_continues(folder: StudyFolder, job: SweepJob) -> None:
-    """Return if a study of this name does not exist yet, or was begun with the same job.
+def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
+    """Return if a study of this name does not exist yet, or was begun with the same job, code and data.
 
     Raises:
-        BadInput: It was begun with another job; the message names the keys that differ.
+        BadInput: It was begun with others; the message names the keys that differ.
     """
     if not folder.exists():
         return
-    before, now = folder.read_job(), describe_job(job)
+    before, now, began = folder.read_job(), describe_job(job), folder.read_run()
     differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    # The same key may name a folder or a file that holds something else now.
+    differing += [key for key in ("code", "data") if key not in differing and getattr(began, key) != getattr(run, key)]
     if differing:
         raise BadInput(
             f"study {job.name!r} exists and was begun with another {' and '.join(differing)}; "

@@ -97,14 +97,14 @@ def run(
     Spark is let go as soon as the last trial has ended; the server stays for those who follow the study.
 
     Raises:
-        BadInput: A study of this name was begun with another job.
+        BadInput: A study of this name was begun with another job, other code or other data.
         NoTrialSucceeded: Every trial has ended and none has a value.
     """
     job = plan.job
     folder = StudyFolder(job.storage, job.name)
     if fresh and folder.exists():
         folder.set_aside()
-    check_continues(folder, job)
+    check_continues(folder, job, plan.run)
     watcher, whole, door = watcher or Silent(), has_ended(folder, job), door or Door()
     server: Server | None = None
     with ExitStack() as following:

@@ -9,13 +9,14 @@ import os
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tinderbox.data import unpack
 from tinderbox.errors import BadInput
+from tinderbox.sweeping.fingerprint import fingerprint
 
 LARGEST_CODE = 64 << 20
 
@@ -25,16 +26,29 @@ class Objective:
     """A function by name (`module:function`, with a zip of the folder it is imported from) or by value.
 
     `pickled` holds a function of a notebook, by cloudpickle; it reaches an executor inside Spark's own closure.
+    `fingerprint` says what a function does that is not among the modules of `code`.
     """
 
     name: str
     code: bytes | None = None
     pickled: bytes | None = None
+    fingerprint: str = ""
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of name and code, in hexadecimal."""
+        """The SHA-256 of all that travels, in hexadecimal."""
         return hashlib.sha256(self.name.encode() + (self.code or b"") + (self.pickled or b"")).hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """The SHA-256 of what runs, in hexadecimal: name, fingerprint, and the modules among the code.
+
+        Other files of the folder do not count, for job files, notebooks and results come and go there.
+        """
+        hashed = hashlib.sha256(f"{self.name}\n{self.fingerprint}\n".encode())
+        for name, module in _modules_in(self.code) if self.code else ():
+            hashed.update(f"{name} {len(module)}\n".encode() + module)
+        return hashed.hexdigest()
 
     def unpack(self, folder: Path) -> None:
         """Lay the code out in a folder, once for all processes that will load it from there."""
@@ -69,16 +83,18 @@ def by_value(function: Callable[..., Any], folder: Path | None = None) -> Object
         pickled = cloudpickle.dumps(function)
     except Exception as error:
         raise BadInput(f"{name} cannot be sent to the executors: {error}; create inside it what it holds") from error
-    return Objective(name, None if folder is None else pack_code(folder), pickled)
+    return Objective(name, None if folder is None else pack_code(folder), pickled, fingerprint(function))
 
 
 def by_name(name: str, folder: Path | None) -> Objective:
-    """Return the objective `module:function`, with the folder of code that travels with it.
+    """Return the objective `module:function`, with the folder of code that travels with it, or as it is installed.
 
     Raises:
         BadInput: The folder does not exist, or its files are larger than 64 MiB together.
     """
-    return Objective(name, code=None if folder is None else pack_code(folder))
+    if folder is None:
+        return Objective(name, fingerprint=fingerprint(find_function(name)))
+    return Objective(name, code=pack_code(folder))
 
 
 def find_function(name: str) -> Callable[..., Any]:
@@ -126,6 +142,13 @@ def pack_code(folder: Path) -> bytes:
             except OSError as error:
                 raise BadInput(f"code holds {name}, which cannot be read: {error.strerror}") from error
     return buffer.getvalue()
+
+
+def _modules_in(code: bytes) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(code)) as archive:
+        for name in archive.namelist():
+            if name.endswith(".py"):
+                yield name, archive.read(name)
 
 
 def _find_code(folder: Path) -> list[Path]:

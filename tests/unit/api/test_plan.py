@@ -58,7 +58,7 @@ def test_a_plan_has_all_that_a_sweep_needs(make_job: MakeJob, tmp_path: Path) ->
     assert len(plan.data.train) == 12
     assert plan.proposer.limit == 2
     assert plan.objective.code is not None
-    assert (plan.run.name, len(plan.run.data), plan.run.code) == ("planned", 64, plan.objective.digest)
+    assert (plan.run.name, len(plan.run.data), plan.run.code) == ("planned", 64, plan.objective.identity)
 
 
 def test_the_identity_tells_data_code_and_configuration_apart(make_job: MakeJob, tmp_path: Path) -> None:
@@ -99,16 +99,52 @@ def test_what_is_missing_is_a_sentence(
 
 def test_a_study_continues_with_its_own_job_only(make_job: MakeJob, tmp_path: Path) -> None:
     """Another job under the same name is refused with the keys that differ."""
-    folder = StudyFolder(str(tmp_path / "studies"), "planned")
-    check_continues(folder, make_job())
-    folder.write_job(describe_job(make_job()), identify("planned", {}, "", ""))
-    check_continues(folder, make_job())
+    folder, run = StudyFolder(str(tmp_path / "studies"), "planned"), identify("planned", {}, "", "")
+    check_continues(folder, make_job(), run)
+    folder.write_job(describe_job(make_job()), run)
+    check_continues(folder, make_job(), run)
     with pytest.raises(BadInput) as refused:
-        check_continues(folder, make_job(epochs=2, seed=3))
+        check_continues(folder, make_job(epochs=2, seed=3), run)
     assert str(refused.value) == (
         "study 'planned' exists and was begun with another epochs and seed; "
         "give this one another name, or start over with --fresh, in a notebook fresh=True"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "keys"),
+    [
+        ("def train(trial): ...", "def train(trial): trial.report(1, loss=1.0)", "code"),
+        ("np.arange(20) % 2", "np.arange(20) % 4", "code and data"),
+        ("np.zeros", "np.ones", "code and data"),
+        ("number = 3", "number = 3", None),
+    ],
+)
+def test_a_study_continues_with_its_own_code_and_data_only(
+    make_job: MakeJob, tmp_path: Path, before: str, after: str, keys: str | None
+) -> None:
+    """What a file holds counts, not only its name."""
+    folder, planned = StudyFolder(str(tmp_path / "studies"), "planned"), tmp_path / "code" / "planned.py"
+    folder.write_job(describe_job(make_job()), make_plan(make_job(), tmp_path).run)
+    planned.write_text(planned.read_text().replace(before, after))
+    del sys.modules["planned"]
+    run = make_plan(make_job(), tmp_path).run
+    if keys is None:
+        check_continues(folder, make_job(), run)
+        return
+    with pytest.raises(BadInput, match=f"^study 'planned' exists and was begun with another {keys}; give this one"):
+        check_continues(folder, make_job(), run)
+
+
+def test_a_data_file_that_was_edited_is_other_data(make_job: MakeJob, tmp_path: Path) -> None:
+    """Though job and code are as before."""
+    folder, job = StudyFolder(str(tmp_path / "studies"), "planned"), make_job(data={"source": "npz", "path": "d.npz"})
+    np.savez(tmp_path / "d.npz", x=np.zeros((20, 1)), y=np.arange(20) % 2)
+    folder.write_job(describe_job(job), make_plan(job, tmp_path).run)
+    check_continues(folder, job, make_plan(job, tmp_path).run)
+    np.savez(tmp_path / "d.npz", x=np.ones((20, 1)), y=np.arange(20) % 2)
+    with pytest.raises(BadInput, match=r"^study 'planned' exists and was begun with another data; give this one"):
+        check_continues(folder, job, make_plan(job, tmp_path).run)
 
 
 def test_a_function_that_cannot_travel_is_refused(make_job: MakeJob, tmp_path: Path) -> None:

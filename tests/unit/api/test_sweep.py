@@ -41,7 +41,9 @@ def data() -> Dataset:
 @pytest.fixture
 def plan(recorded: StudyFolder, data: Dataset) -> Plan:
     """The plan of the recorded study."""
-    return make_plan(check_sweep(recorded.read_job(), "test"), Path(), lambda trial: None, data)
+    plan = make_plan(check_sweep(recorded.read_job(), "test"), Path(), lambda trial: None, data)
+    recorded.write_job(recorded.read_job(), plan.run)
+    return plan
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +100,16 @@ def test_another_job_under_the_same_name_is_refused(plan: Plan, recorded: StudyF
     with pytest.raises(BadInput, match="was begun with another epochs; give this one another name"):
         sweep.run(make_plan(job, Path(), plan.function, plan.data))
     assert not recorded.has("report.html")
+
+
+def test_another_function_under_the_same_name_is_refused(plan: Plan, recorded: StudyFolder) -> None:
+    """A cell that was edited gives the same job, and is another study; one that was only run again is not."""
+    again = make_plan(plan.job, Path(), plan.function, plan.data)
+    edited = make_plan(plan.job, Path(), lambda trial: trial.seed, plan.data)
+    with pytest.raises(BadInput, match=r"^study 'small' exists and was begun with another code; give this one"):
+        sweep.run(edited)
+    assert not recorded.has("report.html")
+    assert sweep.run(again).best_parameters == {"x": 1.0}
 
 
 def test_a_model_that_cannot_be_scored_costs_no_report(

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_a_function_by_value(tmp_path: Path) -> None:
 
 def test_digests_tell_objectives_apart(code: Path) -> None:
     """By name and by code, and the same code has the same digest, whatever its dates."""
+    sys.path.insert(0, str(code))
     first, other_name, no_code = (
         by_name("lab.nets:train", code), by_name("lab.nets:other", code), by_name("lab.nets:train", None),
     )  # fmt: skip
@@ -71,7 +73,39 @@ def test_digests_tell_objectives_apart(code: Path) -> None:
     nets.write_text("changed = 1")
     changed = by_name("lab.nets:train", code)
     assert first.digest == again.digest
-    assert len({made.digest for made in (first, other_name, no_code, changed)}) == 4
+    assert first.identity == again.identity
+    for kind in ("digest", "identity"):
+        assert len({getattr(made, kind) for made in (first, other_name, no_code, changed)}) == 4
+
+
+def test_files_beside_the_modules_are_no_other_code(code: Path) -> None:
+    """They travel, and what is unpacked is told apart by them; a study goes on, for results and job files lie there."""
+    first = by_name("lab.nets:train", code)
+    (code / "nohup.out").write_text("epoch 1")
+    more = by_name("lab.nets:train", code)
+    assert first.digest != more.digest
+    assert first.identity == more.identity
+
+
+def test_a_function_that_is_installed_is_looked_into(code: Path) -> None:
+    """Without a folder of code, its own source counts."""
+    sys.path.insert(0, str(code))
+    first = by_name("lab.nets:train", None)
+    (code / "lab" / "nets.py").write_text("WIDTH = 9\ndef train(trial):\n    return WIDTH\n")
+    del sys.modules["lab.nets"]
+    assert by_name("lab.nets:train", None).identity != first.identity
+
+
+def test_two_functions_of_one_name() -> None:
+    """As a notebook has them after a cell was edited; one that is as before is the same, wherever it is written."""
+    sources = ["def train(trial): return 1", "def train(trial): return 2", "\n\ndef train(trial):\n    return 1"]
+    made = []
+    for source in sources:
+        scope: dict[str, Any] = {"__name__": "__main__"}
+        exec(source, scope)  # noqa: S102 - our own text
+        made.append(by_value(scope["train"]))
+    assert made[0].identity != made[1].identity
+    assert made[0].identity == made[2].identity
 
 
 @pytest.mark.parametrize(
