@@ -19,7 +19,7 @@ KINDS: dict[str, type[SweepJob]] = {"sweep": SweepJob}
 
 _PLAIN = {
     "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    "int": (r"[-+]?(?:0|[1-9][\d_]*|0x[\da-fA-F]+)$", "-+0123456789"),
+    "int": (r"[-+]?(?:0|[1-9][\d_]*|0x[\da-fA-F]{1,16})$", "-+0123456789"),
     "float": (
         r"[-+]?(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*|\d[\d_]*(?=[eE]))(?:[eE][-+]?\d+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$",
         "-+0123456789.",
