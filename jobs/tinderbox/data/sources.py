@@ -71,7 +71,7 @@ def call(function: Callable[[], Any], name: str) -> Arrays:
     """
     try:
         found = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() must not end the command, with success at that
         raise BadInput(f"{name}: raised {type(error).__name__}: {error}") from error
     if not isinstance(found, Mapping):
         raise BadInput(f"{name}: must return a mapping such as dict(x=..., y=...), got {type(found).__name__}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,13 @@ def test_function_that_raises_is_refused() -> None:
 
     with pytest.raises(BadInput, match=r"^mine:read: raised KeyError: 'disk'$"):
         call(broken, "mine:read")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_function_that_exits_is_refused(code: int) -> None:
+    """A script's sys.exit() would end the command, without a word and perhaps as a success."""
+    with pytest.raises(BadInput, match=rf"^mine:read: raised SystemExit: {code}$"):
+        call(lambda: sys.exit(code), "mine:read")
 
 
 def test_function_must_return_a_mapping() -> None:
