@@ -36,6 +36,21 @@ class _Loader(yaml.SafeLoader):
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a key that is there twice, which version 1.2 forbids too: one of its values would be lost."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.YAMLError(
+                    f"key {key.value!r} is written twice, in line {lines[name]} and in line {line}; keep one"
+                )
+            lines[name] = line
+        return node
+
 
 for _name, (_rule, _first) in _PLAIN.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_rule), list(_first))
@@ -86,7 +101,11 @@ def read_documents(path: Path) -> list[Any]:
 
 
 def _parse(text: str) -> list[Any]:
-    return [document for document in yaml.load_all(text, _Loader) if document is not None]
+    """Return the documents in a text, without the empty ones."""
+    try:
+        return [document for document in yaml.load_all(text, _Loader) if document is not None]
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
 
 
 def _one_line(error: Exception) -> str:
@@ -161,7 +180,7 @@ def split_setting(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise BadInput(f"a setting is written key=value, such as epochs=3, got {text!r}")
     try:
-        return key, yaml.load(value, _Loader)  # noqa: S506 - a SafeLoader
+        return key, next(iter(_parse(value)), None)
     except _NOT_YAML as error:
         raise BadInput(f"{text}: the value is not YAML: {_one_line(error)}") from error
 

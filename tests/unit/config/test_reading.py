@@ -138,6 +138,36 @@ def test_an_impossible_date_is_no_yaml(tmp_path: Path) -> None:
     assert refusal(written(tmp_path, "name: 2026-13-45")) == "is not YAML: month must be in 1..12"
 
 
+def test_a_key_that_is_written_twice(tmp_path: Path, text: str) -> None:
+    """It is refused with its lines, wherever it is: of two values, one would count without a word."""
+    lines = text.splitlines()
+    first = next(number for number, line in enumerate(lines, start=1) if line.startswith("epochs:"))
+    expected = f"is not YAML: key 'epochs' is written twice, in line {first} and in line {len(lines) + 1}; keep one"
+    assert refusal(written(tmp_path, f"{text}epochs: 9\n")) == expected
+    assert refusal(written(tmp_path, manifest({"sweep.yaml": f"{text}epochs: 9\n"}))) == (
+        f"sweep.yaml in the ConfigMap {expected}"
+    )
+    assert refusal(written(tmp_path, "a: [{b: 1, 'b': 2}]")) == (
+        "is not YAML: key 'b' is written twice, in line 1 and in line 1; keep one"
+    )
+    assert "key 'x' is written twice" in refusal(written(tmp_path, text), "parameters={x: 1, x: 2}")
+
+
+def test_keys_that_are_there_once(tmp_path: Path) -> None:
+    """Values may be equal, other mappings may have the same key, and what is merged in may be replaced."""
+    content = "a: &a {x: 1, y: a}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\n1: a\n'1': a\n"
+    merged = {"a": {"x": 1, "y": "a"}, "b": {"x": 2, "y": "a"}, "c": {"x": 2, "y": 3}, 1: "a", "1": "a"}
+    assert read_documents(written(tmp_path, content)) == [merged]
+
+
+def test_too_deep_yaml(tmp_path: Path, text: str) -> None:
+    """Thousands of brackets are one sentence, in a file, in a ConfigMap and in a setting."""
+    deep, sentence = "[" * 3000 + "]" * 3000, "is not YAML: it is nested too deeply"
+    assert refusal(written(tmp_path, f"a: {deep}")) == sentence
+    assert refusal(written(tmp_path, manifest({"a.yaml": deep}))) == f"a.yaml in the ConfigMap {sentence}"
+    assert refusal(written(tmp_path, text), f"epochs={deep}").endswith(f"the value {sentence}")
+
+
 def test_no_text(tmp_path: Path) -> None:
     """A file that is no UTF-8 is refused."""
     path = tmp_path / "job.yaml"
