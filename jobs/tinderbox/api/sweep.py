@@ -13,7 +13,7 @@ from tinderbox.api.plan import Plan, check_continues, make_plan
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import digest, from_arrays
-from tinderbox.errors import NoTrialSucceeded
+from tinderbox.errors import BadInput, NoTrialSucceeded
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from tinderbox.sweeping.trial import Trial
+
+
+_OWN = {"kind": "always sweep", "objective": "the function given", "parameters": "the space given"}
+"""Keys of a job file that are no options, and what they are."""
 
 
 class Silent:
@@ -62,6 +66,9 @@ def sweep(
         BadInput: Something about the job cannot be run; nothing was started.
         NoTrialSucceeded: Every trial has ended and none has a value.
     """
+    for key, own in _OWN.items():
+        if key in options:
+            raise BadInput(f"tinderbox.sweep: {key} is {own}; leave it out, got {options[key]!r}")
     arrays = from_arrays(data) if isinstance(data, Mapping) and "source" not in data else None
     called = getattr(train, "__name__", type(train).__name__).strip("<>")
     tree = {
@@ -71,13 +78,24 @@ def sweep(
         "metric": {"name": metric, "direction": direction},
         "parameters": dict(space),
         "search": search,
-        "budget": {} if trials is None else {"trials": trials},
+        "budget": _budget(options.pop("budget", {}), trials),
         "epochs": epochs,
         "data": {"source": "memory", "digest": digest(arrays)} if arrays else _source(data),
         **options,
     }
     job = check_sweep(tree, "tinderbox.sweep")
     return run(make_plan(job, Path.cwd(), train, arrays), spark=spark, fresh=fresh)
+
+
+def _budget(budget: Any, trials: int | None) -> Any:
+    """Return the budget with `trials` in it, which must not be there already."""
+    if trials is None:
+        return budget
+    if not isinstance(budget, Mapping) or "trials" in budget:
+        raise BadInput(
+            f"tinderbox.sweep: budget must be a mapping without trials beside trials={trials}, got {budget!r}"
+        )
+    return {**budget, "trials": trials}
 
 
 def _source(data: Any) -> Any:

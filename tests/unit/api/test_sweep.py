@@ -10,7 +10,7 @@ import pytest
 
 from tinderbox.api import ending, sweep
 from tinderbox.api.plan import Plan, make_plan
-from tinderbox.config import check_sweep
+from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import Dataset, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
 from tinderbox.storage import StudyFolder
@@ -142,3 +142,39 @@ def test_a_study_without_a_value_names_the_first_cause(plan: Plan, recorded: Stu
     assert "3 failed" in str(failed.value)
     assert "1 diverged" in str(failed.value)
     assert str(failed.value).endswith("; trial 2 failed because ValueError: no")
+
+
+def begun(monkeypatch: pytest.MonkeyPatch, **options: Any) -> SweepJob:
+    """Return the job that a notebook's call begins."""
+    plans: list[Plan] = []
+    monkeypatch.setattr(sweep, "run", lambda plan, **_: plans.append(plan))
+    given = {"metric": "loss", "direction": "minimize", "epochs": 1, "preload": [], **options}
+    sweep.sweep(lambda trial: None, {"x": {"type": "float", "low": 0, "high": 1}}, **given)
+    return plans[0].job
+
+
+def test_a_budget_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials and the rest of the budget are put together."""
+    job = begun(monkeypatch, trials=7, budget={"time": "1h"})
+    assert (job.budget.trials, job.budget.time) == (7, 3600)
+    assert begun(monkeypatch, budget={"trials": 8}).budget.trials == 8
+    assert begun(monkeypatch, trials=9).budget.time is None
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"trials": 7, "budget": {"trials": 7}}, "budget must be a mapping without trials beside trials=7, got {'tri"),
+        ({"trials": 7, "budget": "1h"}, "budget must be a mapping without trials beside trials=7, got '1h'"),
+        ({"objective": "lab:train"}, "objective is the function given; leave it out, got 'lab:train'"),
+        ({"parameters": {}}, "parameters is the space given; leave it out, got {}"),
+        ({"kind": "train"}, "kind is always sweep; leave it out, got 'train'"),
+    ],
+)
+def test_options_that_contradict_the_call(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], sentence: str
+) -> None:
+    """Nothing that was given is dropped without a word."""
+    with pytest.raises(BadInput) as refused:
+        begun(monkeypatch, **{"trials": 3, **options})
+    assert str(refused.value).startswith(f"tinderbox.sweep: {sentence}")
