@@ -156,6 +156,7 @@ def _start(ours: Engine) -> None:
         if daemon.poll() is not None or time.monotonic() > end:
             raise ImageError(f"dockerd does not start, {log} says:\n{tail(log)}")
         time.sleep(0.2)
+    daemon.returncode = 0  # the last of its users ends it, which may be another program, and Python would warn of that
 
 
 def _stop_if_last(users: IO[str]) -> None:

@@ -1,11 +1,13 @@
 """The objects that tests put on a cluster, small and allowed under `restricted`."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.cluster import images
 from tests.cluster.control import kubectl
 from tests.cluster.errors import ClusterError
+from tests.cluster.layout import KUBECONFIG
 
 Thing = dict[str, Any]
 
@@ -56,8 +58,8 @@ def service(name: str, port: int) -> Thing:
 class Space:
     """One namespace, and what a test does in it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, kubeconfig: Path = KUBECONFIG) -> None:
+        self.name, self.kubeconfig = name, kubeconfig
 
     def apply(self, *things: Thing) -> None:
         """Make objects."""
@@ -80,4 +82,4 @@ class Space:
 
     def __call__(self, *arguments: str, given: str | None = None) -> str:
         """What kubectl prints for this namespace."""
-        return kubectl(f"--namespace={self.name}", *arguments, given=given)
+        return kubectl(f"--namespace={self.name}", *arguments, given=given, kubeconfig=self.kubeconfig)

@@ -72,10 +72,17 @@ def _exit(pod: Pod) -> str | None:
         if ended.get("exitCode"):
             code = ended["exitCode"]
             killed = f", killed by signal {code - 128}" if code > 128 else ""
-            return f"pod {name_of(pod)} on node {_node(pod)} ended with exit code {code}{killed}"
+            said = f": {last}" if (last := _last_line(ended.get("message"))) else ""
+            return f"pod {name_of(pod)} on node {_node(pod)} ended with exit code {code}{killed}{said}"
     if pod["metadata"].get("deletionTimestamp"):
         return f"pod {name_of(pod)} on node {_node(pod)} was deleted"
     return None
+
+
+def _last_line(message: str | None) -> str:
+    """Return the last line of what a container printed before it failed, where its pod keeps that."""
+    lines = [line for line in (message or "").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
 
 
 def _image(pod: Pod) -> str | None:

@@ -117,11 +117,14 @@ def find_function(name: str) -> Callable[..., Any]:
 def pack_code(folder: Path) -> bytes:
     """Return a zip of the modules and small files below a folder, the same bytes for the same files.
 
-    Hidden files, caches and studies that lie in the folder are left out.
+    Hidden files, caches and studies that lie in the folder are left out. A zip that was packed before, as by
+    `tinderbox submit`, is returned as it is.
 
     Raises:
         BadInput: The folder does not exist, its files are larger than 64 MiB together, or one of them cannot travel.
     """
+    if zipfile.is_zipfile(folder):
+        return folder.read_bytes()
     if not folder.is_dir():
         raise BadInput(f"code must name a folder with your modules, got {folder}, which is none")
     paths = _find_code(folder)

@@ -161,6 +161,12 @@ def test_a_budget_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert begun(monkeypatch, trials=9).budget.time is None
 
 
+def test_numbers_of_numpy_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are taken wherever a number is, and kept as Python's own."""
+    job = begun(monkeypatch, trials=np.int64(7), seed=np.uint32(5), epochs=np.int64(3), budget={"time": np.float64(9)})
+    assert repr((job.budget.trials, job.seed, job.epochs, job.budget.time)) == "(7, 5, 3, 9.0)"
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -19,9 +19,9 @@ def pod(status: dict[str, Any], **metadata: str) -> dict[str, Any]:
     }
 
 
-def ended(exit_code: int, reason: str = "Error") -> dict[str, Any]:
+def ended(exit_code: int, reason: str = "Error", message: str | None = None) -> dict[str, Any]:
     """The status of a pod whose container has ended."""
-    state = {"terminated": {"exitCode": exit_code, "reason": reason}}
+    state = {"terminated": {"exitCode": exit_code, "reason": reason, "message": message}}
     return {"phase": "Failed", "containerStatuses": [{"name": "executor", "state": state}]}
 
 
@@ -42,6 +42,10 @@ def disrupted(reason: str) -> dict[str, Any]:
         (ended(137, "OOMKilled"), "pod digits-exec-1 needed more than its memory limit of 2Gi; give it more"),
         (ended(137), "pod digits-exec-1 on node worker-2 ended with exit code 137, killed by signal 9"),
         (ended(1), "pod digits-exec-1 on node worker-2 ended with exit code 1"),
+        (
+            ended(2, message="starting\ntinderbox: lr must be a number\n\n"),
+            "pod digits-exec-1 on node worker-2 ended with exit code 2: tinderbox: lr must be a number",
+        ),
         (
             {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "},
             "pod digits-exec-1 was evicted from node worker-2: The node was low on resource: memory",

@@ -41,6 +41,15 @@ def test_a_function_by_name_travels_with_its_folder(code: Path, tmp_path: Path) 
     assert (tmp_path / "there" / "lab" / "labels.txt").read_text() == "a\nb\n"
 
 
+def test_code_that_was_packed_before(code: Path, tmp_path: Path) -> None:
+    """A zip, as `tinderbox submit` brings it, is the same code, and functions are found in it."""
+    packed = tmp_path / "code.zip"
+    packed.write_bytes(pack_code(code))
+    assert by_name("lab.nets:train", packed) == by_name("lab.nets:train", code)
+    sys.path.insert(0, str(packed))
+    assert find_function("lab.nets:train")(None) == 8
+
+
 def test_a_function_by_name_without_a_folder(tmp_path: Path) -> None:
     """What is installed is found as it is, and nothing is unpacked."""
     made = by_name("os.path:join", None)

@@ -156,6 +156,15 @@ def test_bad_reports(dataset: Dataset, epoch: Any, metrics: dict[str, Any], sent
     assert [told for told, *_ in tape.reports] == [2, 3]
 
 
+def test_epochs_of_numpy(dataset: Dataset) -> None:
+    """They come from an arange; what is told is Python's own."""
+    tape = Tape()
+    trial = make_trial(dataset, tape, epochs=2)
+    for epoch in np.arange(1, 3):
+        trial.report(epoch, loss=np.int64(1))
+    assert repr(tape.reports) == "[(1, {'loss': 1.0}, False, False), (2, {'loss': 1.0}, True, False)]"
+
+
 def test_the_first_epoch_is_one(dataset: Dataset) -> None:
     """Not zero."""
     with pytest.raises(BadInput, match="from 1; after 0 it got 0"):

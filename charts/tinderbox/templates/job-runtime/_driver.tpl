@@ -62,6 +62,7 @@ containers:
     image: {{ include "tinderbox.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     workingDir: /work
+    terminationMessagePolicy: FallbackToLogsOnError
     securityContext:
       {{- include "tinderbox.containerSecurity" . | nindent 6 }}
     env:

@@ -1,0 +1,1 @@
+"""The product on a real Kubernetes: chart, image, manifests and commands together."""

@@ -1,0 +1,69 @@
+"""A cluster with the image on it, and releases of the chart."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from images import build
+from images.engine import engine
+from images.errors import ImageError
+from tests.cluster import binaries, elsewhere, lifecycle, prerequisites
+from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT
+from tests.cluster.objects import Space
+from tests.kubernetes.release import Release
+
+Open = Callable[..., Release]
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Iterator[Path]:
+    """The cluster that KUBECONFIG names, which has the image already, or the one that is made here, with the image."""
+    if (named := elsewhere.named()) is not None:
+        yield Path(named)
+        return
+    lacking = [*prerequisites.lacking_packages(), *binaries.missing()]
+    if reason := prerequisites.unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None):
+        pytest.skip(reason)
+    ran = lifecycle.running()
+    lifecycle.up()
+    _push()
+    yield KUBECONFIG
+    if not ran:
+        lifecycle.down()
+
+
+def _push() -> None:
+    try:
+        with engine() as docker:
+            if not docker.succeeds("image", "inspect", build.image()):
+                pytest.skip(f"there is no image {build.image()}: make images builds it")
+            build.push(docker, build.image(), f"127.0.0.1:{REGISTRY_PORT}")
+    except ImageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def opened(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """A function that installs the chart in a new namespace."""
+    releases: list[Release] = []
+
+    def install(name: str, values: dict[str, str]) -> Release:
+        space = Space(f"{name}-{uuid.uuid4().hex[:4]}", kubeconfig)
+        releases.append(Release(space, tmp_path_factory.mktemp(name)))
+        releases[-1].install(values)
+        return releases[-1]
+
+    yield install
+    for release in [] if os.environ.get("TINDERBOX_KEEP") else releases:
+        release.remove()
+
+
+@pytest.fixture(scope="session")
+def release(opened: Open) -> Release:
+    """The chart as it comes, with its image on every node."""
+    return opened("whole", {"prepull.enabled": "true"})

@@ -1,0 +1,182 @@
+"""jobs/sweep-digits.yaml after `helm install`, as it stands; then what a person asks of the study."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster import binaries
+from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
+from tests.kubernetes.release import ROOT, connections
+from tinderbox.api.result import SweepResult, open_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.kubernetes.release import Release
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+Eventually = Callable[[Callable[[], bool], float], bool]
+Flow = tuple[str, str, int]
+
+JOB = ROOT / "jobs" / "sweep-digits.yaml"
+EXECUTORS = "spark-role=executor"
+HIGHEST_FIXED_PORT = 20000
+"""Above are the ports that the kernel picks for the side that opens a connection."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The study as it was fetched, the pods that were seen, and the connections between components."""
+
+    result: SweepResult
+    pods: list[dict[str, object]]
+    flows: set[Flow]
+    ended: str | None
+
+
+class Observer:
+    """Looks at pods, and at the connections that they have, for as long as a study runs."""
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self.pods: dict[str, dict[str, object]] = {}
+        self.flows: set[Flow] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Observer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(2.0):
+            pods = self._release.pods()
+            self.pods |= {pod["metadata"]["name"]: pod for pod in pods}
+            running = [pod for pod in pods if pod["status"]["phase"] == "Running"]
+            components = {pod["status"]["podIP"]: component(pod) for pod in running}
+            for pod in running:
+                if component(pod) in ("driver", "executor"):
+                    self._note(components, pod["metadata"]["name"])
+
+    def _note(self, components: dict[str, str], pod: str) -> None:
+        try:
+            table = self._release.space("exec", pod, "--", "cat", "/proc/net/tcp", "/proc/net/tcp6")
+        except ClusterError:  # it has ended meanwhile
+            return
+        for here, port, there, other in connections(table):
+            if other < HIGHEST_FIXED_PORT < port and here != there and here in components:
+                self.flows.add((components[here], components.get(there, "elsewhere"), other))
+
+
+def component(pod: dict[str, dict[str, dict[str, str]]]) -> str:
+    """The chart's name for what a pod is."""
+    return pod["metadata"]["labels"].get("app.kubernetes.io/component", "?")
+
+
+@pytest.fixture(scope="module")
+def swept(release: Release, eventually: Eventually) -> Swept:
+    """The sweep, applied, followed to its end and fetched."""
+    with Observer(release) as seen:
+        release.space("apply", f"--filename={JOB}")
+        eventually(lambda: release.ended("sweep-digits") is not None, 400)
+    release.tinderbox("fetch", "digits")
+    return Swept(
+        open_study("digits", str(release.folder / "studies")),
+        list(seen.pods.values()),
+        seen.flows,
+        release.ended("sweep-digits"),
+    )
+
+
+def test_the_sweep_is_complete(swept: Swept) -> None:
+    """All its trials, on two nodes at least, and a model that is better than the default's."""
+    assert swept.ended == "Complete"
+    record = swept.result.record
+    assert [trial.state.value for trial in record.trials.values()] == ["complete"] * 21
+    assert len({attempt.node for trial in record.trials.values() for attempt in trial.attempts}) >= 2
+    assert swept.result.gain is not None
+    assert swept.result.gain.best > swept.result.gain.baseline
+
+
+def test_what_it_leaves_is_brought_home(swept: Swept, release: Release) -> None:
+    """Report, model, parameters, and what a trial printed."""
+    home = release.folder / "studies" / "digits"
+    for name in ("report.html", "best/model.keras", "best/parameters.yaml", "optuna.log"):
+        assert (home / name).stat().st_size > 100, name
+    assert not (home / "checkpoints").exists()
+    told = release.tinderbox("logs", "digits", "--trial", "3", "--cluster")
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_its_log_is_pleasant(swept: Swept, release: Release) -> None:
+    """A line for each trial and no word of Spark's."""
+    told = release.tinderbox("logs", "digits", "--cluster")
+    lines = told.stdout.splitlines()
+    assert [line[:5] for line in lines if line.startswith("[")] == [f"[{n}/21]"[:5] for n in range(1, 22)]
+    assert not [line for line in lines if " spark ERROR " in line or "Exception" in line]
+    assert release.tinderbox("status", "digits").stdout.splitlines()[0] == "job sweep-digits is complete"
+
+
+def test_pods_keep_to_themselves(swept: Swept) -> None:
+    """No folder of a node in any pod, no token in executors, and the namespace refuses what is not restricted."""
+    kinds = {component(pod) for pod in swept.pods}  # type: ignore[arg-type]
+    assert kinds >= {"driver", "executor", "console"}
+    for pod in swept.pods:
+        text = json.dumps(pod["spec"])
+        assert "hostPath" not in text
+        assert "serviceAccountToken" not in text or component(pod) != "executor"  # type: ignore[arg-type]
+
+
+def test_the_flows_are_among_those_allowed(swept: Swept, release: Release, tmp_path: Path) -> None:
+    """No policy engine runs here: cyclonus judges the installed policies, and the connections that were seen."""
+    needed = {("executor", "driver", 7078), ("executor", "driver", 7070)}
+    assert swept.flows >= needed
+    inside = {flow for flow in swept.flows if flow[1] in ("driver", "executor", "console")}
+    denied = {("executor", "console", 18080), ("driver", "executor", 4040), ("stranger", "driver", 7070)}
+    judged = judge(release, inside | denied, tmp_path)
+    assert {flow for flow, allowed in judged.items() if not allowed} == denied
+
+
+def judge(release: Release, flows: set[Flow], folder: Path) -> dict[Flow, bool]:
+    """What cyclonus says to each flow, by the NetworkPolicies of the namespace."""
+    policies = json.loads(release.space("get", "networkpolicies", "--output=json"))
+    (folder / "policies.json").write_text(json.dumps(policies))
+    asked = sorted(flows)
+    (folder / "traffic.json").write_text(json.dumps([traffic(release.space.name, *flow) for flow in asked]))
+    command = ["analyze", "--mode", "query-traffic", "--policy-path", folder / "policies.json"]
+    answer = run(binaries.binary("cyclonus"), *command, "--traffic-path", folder / "traffic.json")
+    verdicts = [line.split("|")[2].strip() for line in answer.splitlines() if "IS ALLOWED?" in line]
+    return {flow: {"TRUE": True, "FALSE": False}[verdict] for flow, verdict in zip(asked, verdicts, strict=True)}
+
+
+def traffic(namespace: str, source: str, target: str, port: int) -> dict[str, object]:
+    """A connection as cyclonus asks for it."""
+
+    def peer(kind: str) -> dict[str, object]:
+        labels = {"app.kubernetes.io/part-of": "tinderbox", "app.kubernetes.io/component": kind}
+        own = {
+            "PodLabels": labels,
+            "NamespaceLabels": {"kubernetes.io/metadata.name": namespace},
+            "Namespace": namespace,
+        }
+        return {"Internal": own, "IP": "10.0.0.1"}
+
+    return {
+        "Source": peer(source),
+        "Destination": peer(target),
+        "Protocol": "TCP",
+        "ResolvedPort": port,
+        "ResolvedPortName": "",
+    }
