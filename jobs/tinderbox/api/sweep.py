@@ -12,6 +12,7 @@ from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, make_plan
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import SweepJob, check_sweep
+from tinderbox.config.spoken import plain
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded
 from tinderbox.storage import StudyFolder
@@ -83,7 +84,7 @@ def sweep(
         "data": {"source": "memory", "digest": digest(arrays)} if arrays else _source(data),
         **options,
     }
-    job = check_sweep(tree, "tinderbox.sweep")
+    job = check_sweep(plain(tree), "tinderbox.sweep")
     return run(make_plan(job, Path.cwd(), train, arrays), spark=spark, fresh=fresh)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,10 +12,19 @@ from tinderbox.config.parameters import ChoiceParameter, FloatParameter, IntPara
 from tinderbox.errors import BadInput
 
 
+def plain(value: Any) -> Any:
+    """Return a tree of values with Python's own numbers and lists in place of NumPy's."""
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(plain(part) for part in value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 class _Spoken(Parameter):
     def __init__(self, **values: Any) -> None:
         try:
-            super().__init__(**values)
+            super().__init__(**plain(values))
         except ValidationError as error:
             raise BadInput(f"{type(self).__name__}: {explain(error, type(self))}") from error
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from numbers import Integral
+from typing import Any, Protocol
 
 from tinderbox.checkpoint import Save
 from tinderbox.data.dataset import Dataset
@@ -48,8 +49,8 @@ class Trial:
             BadInput: The epoch does not follow the last one, a metric is no number, or the study's metric is missing.
         """
         numbers = self._check(epoch, metrics)
-        self._newest = (epoch, numbers, checkpoint)
-        self._deliver(last=epoch >= self.epochs)
+        self._newest = (int(epoch), numbers, checkpoint)  # it may be NumPy's
+        self._deliver(last=int(epoch) >= self.epochs)
 
     def close(self) -> None:
         """Say that the function has returned; its newest report is its last.
@@ -73,9 +74,9 @@ class Trial:
         if decision.action == "stop":
             raise TrialStopped
 
-    def _check(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
+    def _check(self, epoch: Any, metrics: dict[str, float]) -> dict[str, float]:
         newest = self._newest[0] if self._newest else 0
-        if not isinstance(epoch, int) or epoch <= newest:
+        if not isinstance(epoch, Integral) or epoch <= newest:
             raise BadInput(f"report takes whole epochs that go up, from 1; after {newest} it got {epoch!r}")
         if self._metric not in metrics:
             raise BadInput(f"report needs {self._metric}, the study's metric; it got {', '.join(metrics) or 'none'}")
