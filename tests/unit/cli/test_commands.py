@@ -17,6 +17,7 @@ from click.testing import Result
 
 from tinderbox.cli import commands
 from tinderbox.config import SweepJob
+from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
 
 JOBS = Path(__file__).parents[3] / "jobs"
@@ -129,14 +130,15 @@ def test_a_study_of_another_job_is_not_continued(
 ) -> None:
     """A name that is taken is refused before Spark starts, and the study stays as it is."""
     folder = StudyFolder(str(tmp_path / "studies"), "small")
-    folder.write("job.yaml", b"kind: sweep\nname: small\nepochs: 7\n")
+    begun = {"kind": "sweep", "name": "small", "epochs": 7}
+    folder.write_job(begun, identify("small", begun, "", ""))
     before = set(processes())
     result = tinderbox("sweep", job.name)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
     assert "study 'small' exists and was begun with another" in result.stderr
     assert "--fresh" in result.stderr
-    assert folder.read("job.yaml") == b"kind: sweep\nname: small\nepochs: 7\n"
-    assert [path.name for path in (tmp_path / "studies" / "small").iterdir()] == ["job.yaml"]
+    assert folder.read_job() == begun
+    assert sorted(path.name for path in (tmp_path / "studies" / "small").iterdir()) == ["job.yaml", "run.json"]
     assert [text for pid, text in processes().items() if pid not in before and "java" in text] == []
 
 
