@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import asdict
@@ -43,6 +44,8 @@ class StudyFolder:
         self._files, root = _open(storage)
         self.name, self.root = name, f"{root}/{name}"
         self.is_local = "file" in self._files.protocol
+        self._logs_come, self._newest_logs = 0, dict[tuple[int, int], int]()
+        self._log_locks = tuple(threading.Lock() for _ in range(16))
 
     def path(self, *parts: str) -> str:
         """Return a path below the study's folder."""
@@ -164,8 +167,16 @@ class StudyFolder:
         return name, size
 
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
-        """Store what an attempt has printed so far."""
-        await asyncio.to_thread(self.write, log_name(trial, attempt), text.encode())
+        """Store what an attempt has printed so far, in place of an earlier call's text and never of a later one's."""
+        self._logs_come += 1
+        await asyncio.to_thread(self._write_log, trial, attempt, text, self._logs_come)
+
+    def _write_log(self, trial: int, attempt: int, text: str, place: int) -> None:
+        # Of two threads the later one may come first, and one whose request was given up goes on by itself.
+        with self._log_locks[trial % len(self._log_locks)]:
+            if place > self._newest_logs.get((trial, attempt), 0):
+                self.write(log_name(trial, attempt), text.encode())
+                self._newest_logs[trial, attempt] = place
 
 
 def log_name(trial: int, attempt: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,63 @@ def test_logs_are_kept_by_attempt(folder: StudyFolder) -> None:
         asyncio.run(folder.keep_log(7, 2, text))
     assert log_name(7, 2) == "logs/trial-00007/attempt-2.log"
     assert folder.read(log_name(7, 2)).decode() == "first and \N{GRINNING FACE}"
+
+
+def test_a_log_whose_request_was_given_up(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread goes on by itself; the newer text waits for it, and other trials do not."""
+    write, began, go_on = folder.write, threading.Event(), threading.Event()
+
+    def write_slowly(name: str, content: bytes) -> None:
+        if content == b"older":
+            began.set()
+            assert go_on.wait(10)
+        write(name, content)
+
+    async def main() -> None:
+        older = asyncio.create_task(folder.keep_log(7, 2, "older"))
+        assert await asyncio.to_thread(began.wait, 10)
+        older.cancel()
+        newer = asyncio.create_task(folder.keep_log(7, 2, "newer"))
+        await asyncio.wait_for(folder.keep_log(8, 1, "other"), 10)
+        assert not newer.done()
+        go_on.set()
+        await newer
+
+    monkeypatch.setattr(folder, "write", write_slowly)
+    asyncio.run(main())
+    assert folder.read(log_name(7, 2)) == b"newer"
+
+
+def test_a_log_that_was_overtaken(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the older text's thread comes last, what it brings is dropped."""
+    threads: list[Callable[[], None]] = []
+
+    async def hold(function: Callable[..., None], *arguments: object) -> None:
+        threads.append(partial(function, *arguments))
+
+    async def main() -> None:
+        await folder.keep_log(7, 2, "older")
+        await folder.keep_log(7, 2, "newer")
+
+    monkeypatch.setattr(asyncio, "to_thread", hold)
+    asyncio.run(main())
+    for thread in reversed(threads):
+        thread()
+    assert folder.read(log_name(7, 2)) == b"newer"
+
+
+def test_a_log_that_could_not_be_written(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot is told, sends it again, and then it is there."""
+
+    def refuse(name: str, content: bytes) -> None:
+        raise OSError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "write", refuse)
+        with pytest.raises(OSError, match="full"):
+            asyncio.run(folder.keep_log(7, 2, "text"))
+    asyncio.run(folder.keep_log(7, 2, "text"))
+    assert folder.read(log_name(7, 2)) == b"text"
 
 
 def test_the_record_is_below_the_study(folder: StudyFolder) -> None:
