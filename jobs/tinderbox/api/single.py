@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from bdb import BdbQuit
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,17 @@ def lease_of(job: SweepJob, parameters: Parameters) -> Lease:
 
 
 def run_here(plan: Plan, parameters: Parameters, channel: Channel) -> Over:
-    """Run one trial in this process."""
+    """Run one trial in this process.
+
+    Raises:
+        KeyboardInterrupt: The user stopped it, by Ctrl-C or by quitting the debugger.
+    """
     set_threads(plan.job.cores)
     trial = Trial(lease_of(plan.job, parameters), plan.data, plan.job.metric.name, channel)
-    return run(plan.function, trial)
+    try:
+        return run(plan.function, trial, passed_on=(KeyboardInterrupt, BdbQuit))
+    except BdbQuit as error:
+        raise KeyboardInterrupt from error
 
 
 @dataclass(frozen=True)

@@ -119,14 +119,19 @@ def _next(connection: Connection) -> Lease | None:
     return lease
 
 
-def run(function: Callable[[Trial], Any], trial: Trial) -> Over:
-    """Run the function on its trial, with every common random generator seeded by the trial's seed."""
+def run(function: Callable[[Trial], Any], trial: Trial, passed_on: tuple[type[BaseException], ...] = ()) -> Over:
+    """Run the function on its trial, with every common random generator seeded by the trial's seed.
+
+    Whatever the function raises is its failure, but for what is `passed_on`.
+    """
     seed_generators(trial.seed)
     try:
         function(trial)
         trial.close()
     except TrialStopped:
         return Over("stopped")
+    except passed_on:
+        raise
     except BaseException as error:
         return Over("failed", describe(error, skip=_OURS))
     finally:

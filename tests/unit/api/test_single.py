@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from bdb import BdbQuit
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,18 @@ def test_a_failure_in_this_process_is_told() -> None:
     over = run_here(plan_of(train), {"x": 6.0}, Channel())
     assert (over.outcome, over.failure.cause) == ("failed", "ValueError: no such layer")
     assert "in train" in over.failure.details
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), KeyboardInterrupt(signal.SIGTERM), BdbQuit()])
+def test_a_stop_by_the_user_is_no_failure(stop: BaseException) -> None:
+    """Ctrl-C, a signal and quitting the debugger end the command; what the signal handler said stays with it."""
+
+    def train(trial: Trial) -> None:
+        raise stop
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run_here(plan_of(train), {"x": 6.0}, Channel())
+    assert stop in (stopped.value, stopped.value.__cause__)
 
 
 def test_the_cost_is_measured_over_two_epochs() -> None:
