@@ -51,7 +51,7 @@ DOORS = {
     "sklearn": {"data"},
     "tensorflow": {"models", "examples"},
     "urllib3": {"sweeping.client", "sweeping.onlooker", "kube.cluster"},
-    "yaml": {"config", "storage", "kube.cluster", "report", "api.ending", "api.remote"},
+    "yaml": {"config", "storage", "kube.cluster", "report", "api.ending"},
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 

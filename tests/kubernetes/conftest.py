@@ -13,7 +13,7 @@ from images import build
 from images.engine import engine
 from images.errors import ImageError
 from tests.cluster import binaries, elsewhere, lifecycle, prerequisites
-from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT
+from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT, ROOT
 from tests.cluster.objects import Space
 from tests.kubernetes.release import Release
 
@@ -30,19 +30,25 @@ def kubeconfig() -> Iterator[Path]:
     if reason := prerequisites.unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None):
         pytest.skip(reason)
     ran = lifecycle.running()
-    lifecycle.up()
-    _push()
+    _bring_image()
     yield KUBECONFIG
     if not ran:
         lifecycle.down()
 
 
-def _push() -> None:
+def _bring_image() -> None:
+    """Start the cluster and push the image; nodes that may keep another one under its name begin anew."""
+    note = ROOT / "tinderbox-image"
     try:
         with engine() as docker:
             if not docker.succeeds("image", "inspect", build.image()):
                 pytest.skip(f"there is no image {build.image()}: make images builds it")
+            digest = docker.run("image", "inspect", "--format={{.Id}}", build.image())
+            if note.exists() and note.read_text() != digest:
+                lifecycle.down()
+            lifecycle.up()
             build.push(docker, build.image(), f"127.0.0.1:{REGISTRY_PORT}")
+            note.write_text(digest)
     except ImageError as error:
         pytest.skip(str(error))
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
+Eventually = Callable[[Callable[[], bool], float], bool]
+
 KEPT = ["configmap/kube-root-ca.crt", "persistentvolumeclaim/tinderbox-studies", "serviceaccount/default"]
 ALL = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,resourcequotas"
 
@@ -44,9 +46,13 @@ def test_an_upgrade_reaches_the_next_job(installed: Release) -> None:
     assert installed.helm("test").count("Phase:          Succeeded") == 3
 
 
-def test_uninstalled_it_leaves_the_studies(installed: Release) -> None:
-    """And nothing else."""
+def test_uninstalled_it_leaves_the_studies(installed: Release, eventually: Eventually) -> None:
+    """And nothing else, once its pods have ended."""
     installed.helm("uninstall", "--wait")
-    tree = json.loads(installed.space("get", ALL, "--output=json"))
-    left = {f"{thing['kind'].lower()}/{thing['metadata']['name']}" for thing in tree["items"]}
-    assert sorted(left) == KEPT
+
+    def left() -> list[str]:
+        things = json.loads(installed.space("get", ALL, "--output=json"))["items"]
+        return sorted(f"{thing['kind'].lower()}/{thing['metadata']['name']}" for thing in things)
+
+    eventually(lambda: left() == KEPT, 60)
+    assert left() == KEPT

@@ -9,13 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from tinderbox.api.driver import Watcher
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
 from tinderbox.config import SweepJob
-from tinderbox.config.reading import beside_job
+from tinderbox.config.reading import beside_job, write_sweep
 from tinderbox.errors import TinderboxError
 from tinderbox.kube.cluster import Cluster, Release
 from tinderbox.kube.forward import forwarded
@@ -63,7 +61,7 @@ def pack(file: Path, job: SweepJob, token: str, image: str | None, fresh: bool) 
     described = describe_job(job) | ({"code": CODE_FILE} if code else {})
     described.pop("storage", None)  # the release says where studies are
     files, template = beside_job(file)
-    text = yaml.safe_dump(described, sort_keys=False)
+    text = write_sweep(described)
     arguments = ("--fresh",) if fresh else ()
     return Package(job.name, text, token, code, files, template, image, arguments)
 

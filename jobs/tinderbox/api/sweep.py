@@ -15,6 +15,7 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.config.spoken import plain
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded
+from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
@@ -113,7 +114,8 @@ def run(
 ) -> SweepResult:
     """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
 
-    Spark is let go as soon as the last trial has ended; the server stays for those who follow the study.
+    Spark is let go as soon as the last trial has ended; the server stays for those who follow the study. A driver that
+    its cluster starts again has the same `door`, so it does not begin anew what is `fresh`.
 
     Raises:
         BadInput: A study of this name was begun with another job, other code or other data.
@@ -121,7 +123,8 @@ def run(
     """
     job = plan.job
     folder = StudyFolder(job.storage, job.name)
-    if fresh and folder.exists():
+    submission = digest_tree({"token": door.token}) if door else ""
+    if fresh and folder.exists() and not folder.is_of(submission):
         folder.set_aside()
     check_continues(folder, job, plan.run)
     watcher, whole, door = watcher or Silent(), has_ended(folder, job), door or Door()
@@ -131,6 +134,7 @@ def run(
             if not whole:
                 watcher.tell("starting Spark")
                 with session_for(job, spark, master) as session:
+                    folder.note(submission)
                     server = following.enter_context(opened_server(plan, folder, door.token))
                     run_sweep(plan, server, door.token, session, watcher)
                 whole = True

@@ -56,6 +56,17 @@ for _name, (_rule, _first) in _PLAIN.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_rule), list(_first))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads as it was: texts that look like its numbers in quotes."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
+def write_sweep(tree: dict[str, Any]) -> str:
+    """Return the job file that holds a tree of plain values."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 _NOT_YAML = (yaml.YAMLError, ValueError)
 """What PyYAML raises: ValueError for a text that is no UTF-8, and for a date such as 2026-13-45."""
 

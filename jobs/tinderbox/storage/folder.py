@@ -30,6 +30,7 @@ class StudyFolder:
 
     job.yaml                                          the job, as it was run
     run.json                                          its identity: digests and versions
+    submission                                        by what a cluster's driver was last submitted
     events/000001-000000.jsonl                        the record, a segment for each driver generation
     checkpoints/trial-00007/attempt-1-epoch-6         states that were wanted
     logs/trial-00007/attempt-1.log                    what an attempt printed
@@ -54,6 +55,15 @@ class StudyFolder:
     def exists(self) -> bool:
         """Whether there is a study of this name."""
         return self.has("job.yaml")
+
+    def note(self, submission: str) -> None:
+        """Keep which submission the study is of, if of one."""
+        if submission:
+            self.write("submission", submission.encode())
+
+    def is_of(self, submission: str) -> bool:
+        """Whether the study was last begun or continued by this submission."""
+        return bool(submission) and self.has("submission") and self.read("submission").decode() == submission
 
     def set_aside(self) -> str:
         """Rename the study to the first free name of the form NAME-1, and return that name."""
