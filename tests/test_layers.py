@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "jobs" / "tinderbox"
 LAYERS = {
     "errors": 0,
     "config": 1,
+    "preloading": 1,
     "run": 2,
     "checkpoint": 2,
     "process": 2,

@@ -13,15 +13,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from tinderbox import preloading
+from tinderbox.errors import TinderboxError
 
 HEAD, TAIL = 64 << 10, 192 << 10
 """How much of a process's output is kept, in bytes: its beginning and its end."""
 
-_OWN = (__name__, "multiprocessing.popen_forkserver")
+_OWN = (__name__, preloading.__name__, "multiprocessing.popen_forkserver")
 """What every child imports before its target, and would import after the fork."""
 
 Target = Callable[[Connection, tuple[Any, ...]], None]
@@ -76,14 +81,23 @@ class Output:
 
 
 class Child:
-    """A running child process and the two ends of it that its parent holds."""
+    """A running child process and the two ends of it that its parent holds.
+
+    Raises:
+        TinderboxError: The fork server has ended, by what it imports.
+    """
 
     def __init__(self, context: ForkServerContext, target: Target, arguments: tuple[Any, ...]) -> None:
         self.connection, theirs = context.Pipe()
         ours, output = context.Pipe(duplex=False)
         self._process = context.Process(target=_run, args=(target, theirs, output, arguments), daemon=True)
-        with _without_main():
-            self._process.start()
+        try:
+            with _without_main():
+                self._process.start()
+        except (EOFError, ConnectionError) as error:
+            raise TinderboxError(
+                "no child can be started, for its fork server has ended; leave out of preload what ends a process"
+            ) from error
         theirs.close()
         output.close()
         self.output = Output(ours)
@@ -139,17 +153,40 @@ class Child:
 class Nursery:
     """Starts children that run `target(connection, arguments)`.
 
-    `preload` names modules that are imported once for all children, beside the target's own.
+    `preload` names modules that are imported once for all children, beside the target's own, those of the user from
+    the folder `code`; what does not import is in `preloading.failure` of each child.
     """
 
-    def __init__(self, target: Target, arguments: tuple[Any, ...], preload: Sequence[str]) -> None:
+    def __init__(
+        self, target: Target, arguments: tuple[Any, ...], preload: Sequence[str], code: Path | None = None
+    ) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([*_OWN, target.__module__, *preload])
+        self._context.set_forkserver_preload([*_OWN, target.__module__])
         self._target, self._arguments = target, arguments
+        self._asked = preloading.ask_for(preload, code)
 
     def start(self) -> Child:
         """Start a child."""
-        return Child(self._context, self._target, self._arguments)
+        with _server_of(self._asked):
+            return Child(self._context, self._target, self._arguments)
+
+
+_served = ""
+"""What the newest fork server was asked to import; multiprocessing has one for all children."""
+
+
+@contextmanager
+def _server_of(asked: str) -> Iterator[None]:
+    """Have a fork server that was asked for these modules: one of an earlier study has others, or older code."""
+    global _served
+    if asked != _served and not multiprocessing.active_children():  # it would wait for them
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
+        _served = asked
+    os.environ[preloading.ASKED] = asked
+    try:
+        yield
+    finally:
+        del os.environ[preloading.ASKED]
 
 
 def set_threads(cores: int) -> None:

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from tinderbox import preloading
+from tinderbox.errors import TinderboxError
 from tinderbox.process import HEAD, TAIL, Child, Nursery, Output, set_threads
 
 Eventually = Callable[[Callable[[], bool], float], bool]
 
 TARGETS = """
 import os, signal, struct, subprocess, sys, time
+from tinderbox import preloading
 
 def echo(connection, arguments):
     print("to stdout")
@@ -42,6 +45,10 @@ def obey(connection, arguments):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
     connection.send("ready")
     time.sleep(60)
+
+def look(connection, arguments):
+    there = [getattr(sys.modules.get(name), "VALUE", None) for name in arguments]
+    connection.send((os.getppid(), there, preloading.failure))
 
 def breed(connection, arguments):
     connection.send(subprocess.Popen(["sleep", "60"]).pid)
@@ -181,3 +188,70 @@ def test_threads_of_children_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     set_threads(3)
     assert [os.environ[name] for name in names] == ["3"] * 4
     assert (os.environ["TF_NUM_INTEROP_THREADS"], os.environ["TF_CPP_MIN_LOG_LEVEL"]) == ("1", "0")
+
+
+Look = Callable[..., tuple[int, list[object], str]]
+
+
+@pytest.fixture
+def look(targets: Any) -> Look:
+    """Return a function that starts a child, and gives its fork server, VALUE of modules there, and what failed."""
+
+    def see(preload: list[str], code: Path | None = None) -> tuple[int, list[object], str]:
+        child = Nursery(targets.look, tuple(preload), preload, code).start()
+        try:
+            seen: tuple[int, list[object], str] = child.receive(20)
+        finally:
+            child.end()
+        return seen
+
+    return see
+
+
+def test_modules_of_the_user_are_preloaded(look: Look, tmp_path: Path) -> None:
+    """Once for all children, from the folder of code, packages too; another folder has another fork server."""
+    for folder, value in (("one", 1), ("two", 2)):
+        (tmp_path / folder / "shared").mkdir(parents=True)
+        (tmp_path / folder / "shared" / "__init__.py").write_text("from early import VALUE\n")
+        (tmp_path / folder / "early.py").write_text(f"VALUE = {value}\n")
+    first = look(["early", "shared"], tmp_path / "one")
+    assert first[1:] == ([1, 1], "")
+    assert look(["early", "shared"], tmp_path / "one") == first
+    other = look(["early", "shared"], tmp_path / "two")
+    assert other[1:] == ([2, 2], "")
+    assert other[0] != first[0]
+
+
+def test_a_folder_that_nothing_is_preloaded_from(look: Look, tmp_path: Path) -> None:
+    """The fork server that runs will do: it may have imported TensorFlow, which takes seconds."""
+    assert look(["json"], tmp_path) == look(["json"], None)
+
+
+@pytest.mark.parametrize(
+    ("source", "failure"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import no_such", "ModuleNotFoundError: No module named 'no_such'"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+    ],
+)
+def test_a_module_that_cannot_be_preloaded(look: Look, tmp_path: Path, source: str, failure: str) -> None:
+    """Each child knows why, and the fork server lives."""
+    (tmp_path / "early.py").write_text(f"{source}\n")
+    server, there, told = look(["early"], tmp_path)
+    assert (there, told) == ([None], f"preload: module early does not import: {failure}")
+    assert look(["early"], tmp_path)[0] == server
+
+
+def test_a_module_that_ends_the_fork_server(look: Look, tmp_path: Path) -> None:
+    """A sentence says where to look, and the next fork server is as good as any."""
+    (tmp_path / "early.py").write_text("import os\nos._exit(3)\n")
+    with pytest.raises(TinderboxError, match=r"^no child can be started, for its fork server has ended; leave out of"):
+        look(["early"], tmp_path)
+    assert look([])[1:] == ([], "")
+
+
+def test_what_is_asked_of_the_fork_server_is_asked_of_nobody_else(look: Look) -> None:
+    """Neither this process nor what it starts later finds it in its environment."""
+    look(["json"])
+    assert preloading.ASKED not in os.environ

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from tinderbox.config import SweepJob
 from tinderbox.data import Dataset, digest, load
 from tinderbox.errors import BadInput
+from tinderbox.preloading import explain, is_in
 from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
@@ -37,7 +40,8 @@ def make_plan(
     `function` and `data` take the place of what the job names where a notebook has them at hand.
 
     Raises:
-        BadInput: The function does not import, the data cannot be read, or the search has nothing to try.
+        BadInput: The function or a module to preload does not import, the data cannot be read, or the search has
+            nothing to try.
     """
     proposer = Proposer(job)
     code = None if job.code is None else base / job.code
@@ -46,6 +50,7 @@ def make_plan(
         function = import_from(job.objective, code)
     else:
         objective = by_value(function, code)
+    check_preload(job.preload, code)
     data = data or load(job.data, base, lambda name: import_from(name, code))
     run = identify(job.name, describe_job(job), digest(data), objective.identity)
     return Plan(job, objective, function, data, proposer, run)
@@ -57,9 +62,31 @@ def import_from(name: str, code: Path | None) -> Callable[..., Any]:
     Raises:
         BadInput: The module does not import, or has no such function.
     """
+    _look_into(code)
+    return find_function(name)
+
+
+def check_preload(modules: Sequence[str], code: Path | None) -> None:
+    """Return if the modules can be preloaded: the user's own import, others are there, for they may take seconds.
+
+    Raises:
+        BadInput: One does not import, or is not there.
+    """
+    _look_into(code)
+    for module in modules:
+        try:
+            if code is not None and is_in(code, module):
+                importlib.import_module(module)
+            elif importlib.util.find_spec(module) is None:
+                raise ModuleNotFoundError(f"No module named {module!r}")
+        except (Exception, SystemExit) as error:
+            raise BadInput(explain(module, error)) from error
+
+
+def _look_into(code: Path | None) -> None:
+    """Let modules be imported from a folder of code first."""
     if code is not None and str(code) not in sys.path:
         sys.path.insert(0, str(code))
-    return find_function(name)
 
 
 def describe_job(job: SweepJob) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def measure_cost(plan: Plan, timeout: float) -> Cost | None:
         work = Work(plan.objective, plan.job.metric.name, Path(scratch, "code"), Path(scratch, "data"), repeat=False)
         unpack(lambda: pack(plan.data), work.data)
         plan.objective.unpack(work.code)
-        child = Nursery(stand_by, (work,), plan.job.preload).start()
+        child = Nursery(stand_by, (work,), plan.job.preload, work.code).start()
         try:
             times = _time_reports(child, lease_of(plan.job, middle), timeout)
         finally:

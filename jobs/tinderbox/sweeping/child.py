@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from numpy import random as numpy_random  # NumPy itself would load it after the fork, once in each child
 
-from tinderbox import checkpoint
+from tinderbox import checkpoint, preloading
 from tinderbox.checkpoint import Save
 from tinderbox.data.dataset import Dataset
 from tinderbox.data.packing import open_packed
@@ -105,6 +105,8 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
 
 
 def _prepare(work: Work) -> tuple[Callable[[Trial], Any], Dataset] | Failure:
+    if preloading.failure:
+        return Failure(preloading.failure)
     try:
         return work.objective.load(work.code), open_packed(work.data)
     except Exception as error:

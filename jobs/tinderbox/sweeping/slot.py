@@ -53,7 +53,7 @@ class Slot:
 
     def __init__(self, settings: Settings, work: Work, door: Door) -> None:
         self._settings, self._repeat, self._door = settings, work.repeat, door
-        self._nursery = Nursery(stand_by, (work,), settings.preload)
+        self._nursery = Nursery(stand_by, (work,), settings.preload, work.code)
         self._requests = 0
         self._standby: Child | None = None
         self._retired: Child | None = None

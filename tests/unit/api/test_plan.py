@@ -83,6 +83,14 @@ def test_the_identity_tells_data_code_and_configuration_apart(make_job: MakeJob,
         ({"objective": "broken:train"}, "broken:train: module broken does not import: ModuleNotFoundError"),
         ({"code": "cod"}, "code must name a folder with your modules, got "),
         ({"data": {"source": "function", "function": "planned:write"}}, "planned has no function write"),
+        ({"preload": ["tensorfow"]}, "preload: module tensorfow does not import: ModuleNotFoundError: No module named"),
+        (
+            {"preload": ["numpy.no"]},
+            "preload: module numpy.no does not import: ModuleNotFoundError: No module named 'n",
+        ),
+        ({"preload": ["no.no"]}, "preload: module no.no does not import: ModuleNotFoundError: No module named 'no'"),
+        ({"preload": ["planned", "broken"]}, "preload: module broken does not import: ModuleNotFoundError: No module"),
+        ({"preload": [""]}, "preload: module  does not import: ValueError: Empty module name"),
         ({"data": {"source": "npz", "path": "data.npz"}}, "data.npz: does not exist; a relative path starts at"),
     ],
 )
@@ -95,6 +103,28 @@ def test_what_is_missing_is_a_sentence(
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "studies").exists()
+
+
+def test_modules_to_preload_are_looked_for_not_imported(
+    make_job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may take seconds; the user's own are imported, for they are the ones with mistakes in them."""
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    (installed / "slow.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(installed))
+    make_plan(make_job(preload=["slow", "planned"]), tmp_path)
+    assert "slow" not in sys.modules
+    assert "planned" in sys.modules
+
+
+def test_a_notebook_preloads_from_its_folder_of_code(make_job: MakeJob, tmp_path: Path) -> None:
+    """Though its function has not come from there."""
+    data = from_arrays({"x": np.zeros((20, 1)), "y": np.arange(20) % 2})
+    make_plan(make_job(preload=["planned"]), tmp_path, lambda trial: None, data)
+    assert "planned" in sys.modules
+    with pytest.raises(BadInput, match=r"^preload: module broken does not import"):
+        make_plan(make_job(preload=["broken"]), tmp_path, lambda trial: None, data)
 
 
 def test_a_study_continues_with_its_own_job_only(make_job: MakeJob, tmp_path: Path) -> None:

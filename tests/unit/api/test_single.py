@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from bdb import BdbQuit
 from collections.abc import Callable, Iterator
@@ -213,6 +214,27 @@ def test_a_failure_while_the_cost_is_measured(way: str, sentence: str) -> None:
 
     with pytest.raises(TinderboxError, match=sentence):
         measure_cost(plan_of(train), timeout=60)
+
+
+def test_the_cost_of_a_trial_whose_modules_are_preloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own are found in the fork server, and one that fails there, though not here, is a sentence."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "heavy.py").write_text(
+        "import os, sys\nif 'SLOT' in os.environ: sys.exit('no memory')\nSERVER = os.getpid()\n"
+    )
+    (tmp_path / "mine" / "model.py").write_text(
+        "import os, sys\n"
+        "def train(trial):\n"
+        "    assert sys.modules['heavy'].SERVER == os.getppid()\n"
+        "    trial.report(1, loss=1.0)\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    data = from_arrays({"x": np.zeros((40, 2)), "y": np.arange(40) % 2})
+    plan = make_plan(make_job(objective="model:train", code="mine", preload=["heavy"]), tmp_path, data=data)
+    assert measure_cost(plan, timeout=60) is not None
+    monkeypatch.setenv("SLOT", "1")
+    with pytest.raises(TinderboxError, match=r"preload: module heavy does not import: SystemExit: no memory$"):
+        measure_cost(plan, timeout=60)
 
 
 def test_costs_add_up() -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinderbox import preloading
 from tinderbox.data import Dataset
+from tinderbox.failure import Failure
 from tinderbox.sweeping import child
 from tinderbox.sweeping.child import Over, Reporting, Saved, Work, run, stand_by
 from tinderbox.sweeping.messages import Decision, Lease
@@ -67,6 +69,15 @@ def converse(connection: Connection, given: Lease, decision: Decision | None = N
             case Saved():
                 said.append(said[-1].path.read_bytes())
                 connection.send(None)
+
+
+def test_a_module_that_was_not_preloaded_fails_each_trial(
+    begin: Callable[[Work], Connection], make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than that each trial imports it again, or trains without it."""
+    monkeypatch.setattr(preloading, "failure", "preload: module own does not import: ValueError: no")
+    connection = begin(make_work(lambda trial: trial.report(1, loss=1.0)))
+    assert converse(connection, lease()) == [Over("failed", Failure(preloading.failure))]
 
 
 def test_a_trial_from_lease_to_end(begin: Callable[[Work], Connection], make_work: MakeWork) -> None:
