@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tinderbox.api.result import open_study
+
 if TYPE_CHECKING:
     from tests.kubernetes.release import Release
 
@@ -56,7 +58,8 @@ def test_watched_from_a_folder_to_a_result(folder: Release) -> None:
     assert "best of 3 trials of study own" in done.stdout
     assert (folder.folder / "studies" / "own" / "report.html").stat().st_size > 1000
     assert (folder.folder / "studies" / "own" / "best" / "model").read_bytes() == b"state"
-    assert folder.tinderbox("logs", "own", "--trial", "1", "--cluster").stdout == "x is -1.0\n"
+    x = open_study("own", str(folder.folder / "studies")).record.trials[1].parameters["x"]
+    assert folder.tinderbox("logs", "own", "--trial", "1", "--cluster").stdout == f"x is {x}\n"
 
 
 def test_detached_it_runs_on(folder: Release) -> None:

@@ -84,7 +84,8 @@ class Lines:
 
     def __init__(self, console: Console, every: float = SUMMARY_SECONDS) -> None:
         self._console, self._every = console, every
-        self._shown, self._told = 0, ""
+        self._shown: int | None = None
+        self._told = ""
         self._summary = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -103,12 +104,20 @@ class Lines:
 
     def show(self, status: Status, study: Study | None = None) -> None:
         """Print what is new."""
-        for trial in study.ended[self._shown :] if study else ():
-            self._shown += 1
-            say(self._console, f"[{self._shown}/{status.total or '?'}] {ending(trial, status.metric)}")
+        if study is not None:
+            self._show_endings(status, study)
         if time.monotonic() - self._summary >= self._every:
             self._summary = time.monotonic()
             say(self._console, summary(status))
+
+    def _show_endings(self, status: Status, study: Study) -> None:
+        if self._shown is None:
+            self._shown = sum((trial.attempts[-1].ended or 0.0) < study.resumed for trial in study.ended)
+            if self._shown:
+                say(self._console, f"continuing a study in which {self._shown} trials have ended")
+        for trial in study.ended[self._shown :]:
+            self._shown += 1
+            say(self._console, f"[{self._shown}/{status.total or '?'}] {ending(trial, status.metric)}")
 
 
 def open_console(**options: Any) -> Console:

@@ -48,6 +48,19 @@ def test_a_log_has_a_line_for_each_trial(study: Study, status: Status) -> None:
     ]
 
 
+def test_a_log_does_not_repeat_what_an_earlier_driver_told(study: Study, status: Status) -> None:
+    """A driver that continues a study says how far it was, and tells of the trials that end from then on."""
+    study.resumed = 103.0
+    for trial in study.ended[:3]:
+        trial.attempts[-1].ended = 102.5
+    console = open_console(file=io.StringIO())
+    Lines(console).show(status, study)
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "continuing a study in which 3 trials have ended",
+        "[4/5] trial 3 diverged loss=nan in 2.0 s (x=3): loss was nan in epoch 1",
+    ]
+
+
 def test_a_log_has_a_summary_now_and_then(study: Study, status: Status) -> None:
     """Where no trial ends for long, the log still tells how far the study is."""
     console = open_console(file=io.StringIO())
