@@ -21,7 +21,13 @@ from tinderbox.kube.cluster import Cluster, connect
 from tinderbox.storage import StudyFolder
 
 SUMMARY_SECONDS = 10.0
-WORDS = {"waiting": "waits", "running": "runs", "complete": "is complete", "failed": "has failed"}
+WORDS = {
+    "waiting": "waits",
+    "running": "runs",
+    "complete": "is complete",
+    "failed": "has failed",
+    "deleted": "is deleted",
+}
 
 
 @dataclass(frozen=True)
@@ -77,16 +83,15 @@ def submit(
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
     if watch:
-        show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name))
+        show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
     else:
         say(console, f"follow it: tinderbox status {job.name}, or kubectl logs -f job/{name}")
 
 
 def show_to_end(
-    console: Console, cluster: Cluster, submitted: remote.Submitted, place: Place, home: StudyFolder
+    console: Console, cluster: Cluster, submitted: remote.Submitted, place: Place, home: StudyFolder, to: str
 ) -> None:
-    """Follow a Job on the screen, then show what it has brought home."""
-    storage = home.root.rpartition("/")[0]
+    """Follow a Job on the screen, then show what it has brought home, below the folder `to`."""
     try:
         with Bar(console) if console.is_terminal else Lines(console, SUMMARY_SECONDS) as screen:
             brought = remote.follow(cluster, submitted, home, screen)
@@ -95,8 +100,8 @@ def show_to_end(
         return
     if not brought:
         with remote.opened_storage(cluster, cluster.release(place.release)) as there:
-            remote.bring_home(home.name, there, storage)
-    print_result(console, open_study(home.name, storage))
+            remote.bring_home(home.name, there, to)
+    print_result(console, open_study(home.name, to))
 
 
 @click.command()
@@ -105,10 +110,16 @@ def show_to_end(
 def status(study: str, place: Place) -> None:
     """Say where the job of STUDY stands on a cluster, and the study itself."""
     console, cluster = open_console(), place.connect()
-    say(console, describe(remote.find_progress(cluster, study)))
+    progress = remote.find_progress(cluster, study)
+    say(console, describe(progress))
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        result = open_study(study, storage)
-        say(console, summary(remote.take_stock(result)))
+        try:
+            told = summary(remote.take_stock(open_study(study, storage)))
+        except BadInput:
+            if progress.over:
+                raise
+            told = f"study {study} has not begun"
+    say(console, told)
 
 
 def describe(progress: jobs.Progress) -> str:
@@ -149,7 +160,8 @@ def print_log(study: str, trial: int | None, attempt: int | None, place: Place) 
     cluster = place.connect()
     if trial is not None:
         with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-            click.echo(open_study(study, storage).log(trial, attempt), nl=False)
+            text = open_study(study, storage).log(trial, attempt)
+        click.echo(text, nl=False)
         return
     progress = remote.find_progress(cluster, study)
     if progress.pod is None:

@@ -109,7 +109,8 @@ def answering(namespace: str) -> Iterator[None]:
             ) from error
         raise Refused(f"the cluster refuses: {message_of(error.body)}") from error
     except (HTTPError, OSError) as error:
-        raise TinderboxError(f"the cluster cannot be reached: {error}; look at KUBECONFIG and --context") from error
+        reason = getattr(error, "reason", None) or error  # of what was tried again, without its long URL
+        raise TinderboxError(f"the cluster cannot be reached: {reason}; look at KUBECONFIG and --context") from error
 
 
 def message_of(body: str | bytes | None) -> str:
@@ -127,14 +128,17 @@ def connect(namespace: str | None, context: str | None) -> Cluster:
         BadInput: No cluster is configured, or not this one.
     """
     from kubernetes import client, config
+    from kubernetes.config import kube_config
 
     try:
-        _, current = config.list_kube_config_contexts()
-        chosen = next(c for c in config.list_kube_config_contexts()[0] if c["name"] == context) if context else current
+        # Which context is the current one matters only where none is named.
+        known = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
+        if known is not None and context and known["contexts"].get_with_name(context, safe=True) is None:
+            raise BadInput(f"kubeconfig has no context {context!r}: kubectl config get-contexts lists them")
         api = config.new_client_from_config(context=context)
-    except StopIteration:
-        raise BadInput(f"kubeconfig has no context {context!r}: kubectl config get-contexts lists them") from None
-    except (config.ConfigException, TypeError) as error:
-        raise BadInput(f"no cluster is configured: {error}; set KUBECONFIG, or name --context") from error
+        chosen = known["contexts"].get_with_name(context or known["current-context"])["context"]
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
+        told = " ".join(str(error).split()).rstrip(".")
+        raise BadInput(f"no cluster is configured: {told}; set KUBECONFIG, or name --context") from error
     assert isinstance(api, client.ApiClient)  # noqa: S101 - what the function promises
-    return Cluster(api, namespace or chosen["context"].get("namespace") or "default")
+    return Cluster(api, namespace or chosen.safe_get("namespace") or "default")

@@ -19,7 +19,7 @@ DRIVERS = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=drive
 GONE_SECONDS = 120.0
 LOOK_SECONDS = 0.5
 
-State = Literal["waiting", "running", "complete", "failed"]
+State = Literal["waiting", "running", "complete", "failed", "deleted"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Progress:
     @property
     def over(self) -> bool:
         """Whether the Job has ended."""
-        return self.state in ("complete", "failed")
+        return self.state in ("complete", "failed", "deleted")
 
 
 def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> None:
@@ -70,19 +70,15 @@ def find_job(cluster: Cluster, study: str) -> Manifest:
     Raises:
         BadInput: The namespace has none.
     """
-    jobs = _driver_jobs(cluster, f",{INSTANCE}={study}")
-    if not jobs:
-        known = (
-            ", ".join(sorted(job["metadata"]["labels"].get(INSTANCE, "") for job in _driver_jobs(cluster))) or "none"
-        )
-        raise BadInput(f"namespace {cluster.namespace} has no job of a study {study!r}; it has those of {known}")
-    return max(jobs, key=lambda job: str(job["metadata"]["creationTimestamp"]))
-
-
-def _driver_jobs(cluster: Cluster, more: str = "") -> list[Manifest]:
     with answering(cluster.namespace):
-        found = cluster.batch.list_namespaced_job(cluster.namespace, label_selector=DRIVERS + more)
-    return [cluster.plain(job) for job in found.items]
+        found = cluster.batch.list_namespaced_job(cluster.namespace, label_selector=DRIVERS)
+    jobs: dict[str, list[Manifest]] = {}
+    for job in map(cluster.plain, found.items):
+        jobs.setdefault(job["metadata"]["labels"].get(INSTANCE, ""), []).append(job)
+    if study not in jobs:
+        known = ", ".join(sorted(jobs)) or "none"
+        raise BadInput(f"namespace {cluster.namespace} has no job of a study {study!r}; it has those of {known}")
+    return max(jobs[study], key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
 
 def delete(cluster: Cluster, name: str) -> None:
@@ -101,8 +97,8 @@ def look(cluster: Cluster, job: Manifest) -> Progress:
     name = job["metadata"]["name"]
     pods = driver_pods(cluster, name)
     newest = max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
-    now = cluster.find("job", name) or job
-    return judge(now, newest)
+    now = cluster.find("job", name)
+    return Progress(name, "deleted", None, "") if now is None else judge(now, newest)
 
 
 def judge(job: Manifest, pod: Pod | None) -> Progress:
@@ -110,8 +106,11 @@ def judge(job: Manifest, pod: Pod | None) -> Progress:
     name, end = job["metadata"]["name"], ended(job)
     pod_name = None if pod is None else name_of(pod)
     if end is not None:
-        why = "" if end["type"] == "Complete" else (pod and explain_death(pod)) or end.get("message", "")
-        return Progress(name, "complete" if end["type"] == "Complete" else "failed", pod_name, str(why or ""))
+        if end["type"] == "Complete":
+            return Progress(name, "complete", pod_name, "")
+        # At its deadline the Job ends its pod, which is not the pod's fault.
+        why = pod and end.get("reason") != "DeadlineExceeded" and explain_death(pod)
+        return Progress(name, "failed", pod_name, str(why or end.get("message", "")))
     if pod is None:
         return Progress(name, "waiting", None, _why_no_pod(job))
     cause = explain_waiting(pod) or explain_death(pod) or ""

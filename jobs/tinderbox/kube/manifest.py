@@ -52,9 +52,9 @@ def make_objects(base: Manifest, package: Package) -> tuple[Manifest, Manifest, 
     """Return ConfigMap, Secret and Job; `base` is the release's driver Job.
 
     Raises:
-        BadInput: Job and code are more than a ConfigMap holds.
+        BadInput: Job and code are more than a ConfigMap holds, or the manifest's own Job does not run them.
     """
-    job = adapt(base, package.template)
+    job = adapt(base, package.template, package.image)
     metadata = {"name": package.name, "labels": {**job["metadata"]["labels"], INSTANCE: package.study}}
     job["metadata"] = metadata
     job["spec"]["template"]["metadata"]["labels"][INSTANCE] = package.study
@@ -64,6 +64,9 @@ def make_objects(base: Manifest, package: Package) -> tuple[Manifest, Manifest, 
 
 
 def _config_map(package: Package, metadata: Manifest) -> Manifest:
+    for key, text in package.files.items():
+        if not isinstance(text, str):
+            raise BadInput(f"ConfigMap: {key} must hold a text, got {text!r}; write it in quotes")
     texts = {**package.files, JOB_FILE: package.job}
     size = sum(len(text.encode()) for text in texts.values()) + len(package.code or b"")
     if size >= LARGEST_CONFIG_MAP:
@@ -75,26 +78,56 @@ def _config_map(package: Package, metadata: Manifest) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": texts, **binary}
 
 
-def adapt(base: Manifest, own: Manifest) -> Manifest:
-    """Return the release's driver Job with what a manifest of one's own has on top of it.
+def adapt(base: Manifest, own: Manifest, image: str | None = None) -> Manifest:
+    """Return the release's driver Job, with an image in the place of its own, and what one's own manifest has on top.
 
-    That is its driver's command and, by name, containers, volumes, mounts and variables that the release has not;
-    an image that its driver shares becomes the release's.
+    That is its driver's command and, by name, init containers, volumes, mounts and variables that the release has not;
+    an image that its driver shares becomes the driver's here.
+
+    Raises:
+        BadInput: It has no driver, or one that does not run the job file.
     """
     job = copy.deepcopy(base)
     pod = job["spec"]["template"]["spec"]
+    driver = driver_of(pod)
+    driver["image"] = image or driver["image"]
     if not own:
         return job
-    theirs = copy.deepcopy(own["spec"]["template"]["spec"])
-    driver, other = driver_of(pod), driver_of(theirs)
-    for container in theirs.get("initContainers", []):
-        if container["image"] == other["image"]:
+    theirs = _own_pod(own)
+    other = driver_of(theirs)
+    for container in theirs.get("initContainers") or []:
+        if container.get("image") == other.get("image"):
             container["image"], container["imagePullPolicy"] = driver["image"], driver["imagePullPolicy"]
-    driver["command"] = other.get("command", COMMAND)
+    driver["command"] = _command(other)
     for mine, their, lists in ((pod, theirs, ("initContainers", "volumes")), (driver, other, ("env", "volumeMounts"))):
         for key in lists:
-            mine[key] = _joined(mine.get(key, []), their.get(key, []))
+            mine[key] = _joined(mine.get(key) or [], their.get(key) or [])
     return job
+
+
+def _own_pod(own: Manifest) -> Manifest:
+    """Return a copy of a Job's pod, which has a driver."""
+    try:
+        pod: Manifest = copy.deepcopy(own["spec"]["template"]["spec"])
+        driver_of(pod)
+    except (KeyError, TypeError, StopIteration):
+        raise BadInput(
+            "the Job beside the job file must have a container named driver, and has none; "
+            "write it as in jobs/sweep-digits.yaml, or leave the Job out"
+        ) from None
+    return pod
+
+
+def _command(driver: Manifest) -> list[str]:
+    """Return what a driver runs, its arguments included; `tini` is all that the image puts before them."""
+    arguments = driver.get("args") or []
+    command = [*(driver.get("command") or COMMAND[: 2 if arguments else None]), *arguments]
+    if COMMAND[-1] not in " ".join(command):
+        raise BadInput(
+            f"the Job's driver must run {COMMAND[-1]}, where submit puts the job, got {command}; "
+            "name the ConfigMap's key job.yaml and mount it there"
+        )
+    return command
 
 
 def _joined(mine: list[Manifest], theirs: list[Manifest]) -> list[Manifest]:
@@ -111,8 +144,6 @@ def _equip(pod: Manifest, package: Package) -> None:
     reference = {"secretKeyRef": {"name": package.name, "key": "token"}}
     driver["env"].append({"name": TOKEN_VARIABLE, "valueFrom": reference})
     pod["volumes"].append({"name": "job", "configMap": {"name": package.name}})
-    if package.image is not None:
-        driver["image"] = package.image
 
 
 def driver_of(pod: Manifest) -> Manifest:
