@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
 from tinderbox.config import SweepJob
 from tinderbox.config.reading import beside_job, write_sweep
-from tinderbox.errors import TinderboxError
+from tinderbox.config.sweep import Search
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Release
 from tinderbox.kube.forward import forwarded
 from tinderbox.kube.jobs import Progress, find_console, find_job, look, submit
@@ -72,18 +73,25 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
     The driver may be replaced on the way.
 
     Raises:
-        TinderboxError: The Job has failed.
+        BadInput: Home cannot be written.
+        TinderboxError: The Job has failed, or was deleted before the study came home.
     """
     brought = False
     while not (progress := look(cluster, submitted.job)).over:
         if progress.state == "running" and progress.pod is not None and not brought:
-            with suppress(TinderboxError):  # Spark still starts, or the driver is being replaced: the Job tells
+            try:
                 brought = follow_driver(cluster, progress.pod, submitted, home, watcher)
+            except BadInput:
+                raise
+            except TinderboxError:
+                pass  # Spark still starts, or the driver is being replaced: the Job tells
         elif not brought:
             watcher.tell(progress.cause or "waiting for the driver")
         time.sleep(LOOK_SECONDS)
     if progress.state == "failed":
         raise TinderboxError(f"job {progress.job} failed: {progress.cause}")
+    if progress.state == "deleted" and not brought:
+        raise TinderboxError(f"job {progress.job} was deleted; tinderbox fetch {home.name} brings home what there is")
     return brought
 
 
@@ -95,7 +103,7 @@ def follow_driver(cluster: Cluster, pod: str, submitted: Submitted, home: StudyF
             status = onlooker.status()
             watcher.show(status, None)
             if status.over and (names := onlooker.keepsakes()) is not None:
-                make_room(home, onlooker.read("run.json"))
+                make_room(home, names, onlooker.read)
                 copy(names, onlooker.read, home)
                 return True
             time.sleep(LOOK_SECONDS)
@@ -108,9 +116,17 @@ def coordinator_port(job: Manifest) -> int:
 
 
 def copy(names: Sequence[str], read: Callable[[str], bytes], home: StudyFolder) -> None:
-    """Write files into a study's folder; job.yaml comes last, for it makes a folder a study."""
+    """Write files into a study's folder; job.yaml comes last, for it makes a folder a study.
+
+    Raises:
+        BadInput: The folder cannot be written.
+    """
     for name in sorted(names, key=lambda name: name == "job.yaml"):
-        home.write(name, read(name))
+        content = read(name)
+        try:
+            home.write(name, content)
+        except OSError as error:
+            raise BadInput(f"{home.root} cannot be written: {error.strerror or error}; name another folder") from error
 
 
 @contextmanager
@@ -118,7 +134,7 @@ def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
     """Lend the folder or URL that keeps a release's studies, behind a port-forward to the console where it is a claim.
 
     Raises:
-        TinderboxError: The release has no console that is ready.
+        TinderboxError: The release has no console that is ready, or it stops to answer.
     """
     if "://" in release.storage:
         yield release.storage
@@ -130,7 +146,12 @@ def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
             "install it with console.enabled=true, or wait for it"
         )
     with forwarded(cluster, console, FILES_PORT) as url:
-        yield url
+        try:
+            yield url
+        except TinderboxError:
+            raise
+        except Exception as error:  # those of fsspec's HTTP client have no base class that is ours to know
+            raise TinderboxError(f"studies cannot be read from console {console}: {error}; try again") from error
 
 
 def bring_home(name: str, storage: str, to: str) -> StudyFolder:
@@ -143,14 +164,22 @@ def bring_home(name: str, storage: str, to: str) -> StudyFolder:
     """
     source, home = StudyFolder(storage, name), StudyFolder(to, name)
     source.read_job()
-    make_room(home, source.read("run.json"))
-    copy([file for file in source.names() if not file.startswith("checkpoints/")], source.read, home)
+    # A file whose name begins with a dot is still being written.
+    names = [file for file in source.names() if not file.startswith("checkpoints/") and "/." not in f"/{file}"]
+    make_room(home, names, source.read)
+    copy(names, source.read, home)
     return home
 
 
-def make_room(home: StudyFolder, run: bytes) -> None:
-    """Set the study in a folder aside, unless it is the same one, brought home before."""
-    if home.exists() and home.read("run.json") != run:
+def make_room(home: StudyFolder, names: Sequence[str], read: Callable[[str], bytes]) -> None:
+    """Set the study in a folder aside, unless it is the same one, brought home before: its record has only grown.
+
+    That its job, data and code are equal is not enough: it may have run here, or been begun anew.
+    """
+    if not home.exists():
+        return
+    record = [name for name in home.names() if name.startswith("events/")]
+    if not record or any(name not in names or not read(name).startswith(home.read(name)) for name in record):
         home.set_aside()
 
 
@@ -158,7 +187,9 @@ def take_stock(result: SweepResult) -> Status:
     """Return where a study stands by its record, as far as it has been brought here."""
     job, record = result.job, result.record
     slots = sum(life.left is None for life in record.slots if life.joined >= record.resumed)
-    return take_status(record, Proposer(job).limit, job.budget.time, slots, time.time())
+    # A grid is counted; all others have the same limit, and may need what only the driver has.
+    counted = job if job.search.method == "grid" else job.model_copy(update={"search": Search(method="random")})
+    return take_status(record, Proposer(counted).limit, job.budget.time, slots, time.time())
 
 
 def find_progress(cluster: Cluster, study: str) -> Progress:

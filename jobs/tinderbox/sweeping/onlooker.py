@@ -22,7 +22,10 @@ class Onlooker:
 
     def status(self) -> Status:
         """Return where the study stands."""
-        return Status(**self._tree("/status"))
+        try:
+            return Status(**self._tree("/status"))
+        except TypeError as error:
+            raise TinderboxError(f"the driver tells its status as another version does: {error}") from error
 
     def keepsakes(self) -> list[str] | None:
         """Return the names of the files worth taking home, None until all are there."""

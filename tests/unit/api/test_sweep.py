@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 
 from tinderbox.api import ending, sweep
+from tinderbox.api.driver import Door
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import Dataset, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
+from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.events import AttemptEnded, StudyStarted, encode
 
@@ -92,6 +95,67 @@ def test_a_fresh_study_sets_the_earlier_one_aside(plan: Plan, recorded: StudyFol
         sweep.run(plan, fresh=True)
     assert not recorded.exists()
     assert Path(f"{recorded.root}-1", "events", "000001-000000.jsonl").exists()
+
+
+def test_a_driver_that_is_started_again_begins_nothing_anew(plan: Plan, recorded: StudyFolder) -> None:
+    """Its cluster gives it the same door, and `fresh` was for the study before this one."""
+    door = Door("secret", 0.0)
+    recorded.note(digest_tree({"token": door.token}))
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan, fresh=True, door=door)
+    assert recorded.exists()
+    assert not Path(f"{recorded.root}-1").exists()
+
+
+def test_the_same_driver_after_the_end_of_its_study(plan: Plan, recorded: StudyFolder) -> None:
+    """What was missing is added, and the study is not run again."""
+    recorded.note(digest_tree({"token": "secret"}))
+    assert sweep.run(plan, fresh=True, door=Door("secret", 0.0)).best_value == 0.25
+    assert not Path(f"{recorded.root}-1").exists()
+
+
+@pytest.mark.parametrize("door", [Door("other", 0.0), Door(), None])
+def test_another_submission_begins_anew(plan: Plan, recorded: StudyFolder, door: Door | None) -> None:
+    """As does a person here, whose driver has no door that is given to it."""
+    recorded.note(digest_tree({"token": "secret"}))
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan, fresh=True, door=door)
+    assert not recorded.exists()
+    assert StudyFolder(recorded.root.rpartition("/")[0], "small-1").exists()
+
+
+def test_a_fresh_study_is_of_its_submission(plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its first moment: a driver that dies before its first trial, and is started again, sets nothing aside."""
+
+    def crash(*arguments: Any) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(sweep, "session_for", lambda *arguments: nullcontext())
+    monkeypatch.setattr(sweep, "run_sweep", crash)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="killed"):
+            sweep.run(plan, fresh=True, door=Door("secret", 0.0))
+    assert not Path(f"{recorded.root}-2").exists()
+    assert StudyFolder(recorded.root.rpartition("/")[0], "small-1").has("logs/trial-00002/attempt-1.log")
+    assert recorded.log().generation == 3
+
+
+def test_a_study_that_goes_on_is_of_the_submission_that_continues_it(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token itself is not kept with it."""
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    recorded.note("earlier")
+    monkeypatch.setattr(sweep, "session_for", lambda *arguments: nullcontext())
+    monkeypatch.setattr(sweep, "run_sweep", lambda *arguments: None)
+    sweep.run(plan, door=Door("secret", 0.0))
+    assert recorded.is_of(digest_tree({"token": "secret"}))
+    assert b"secret" not in recorded.read("submission")
 
 
 def test_another_job_under_the_same_name_is_refused(plan: Plan, recorded: StudyFolder) -> None:

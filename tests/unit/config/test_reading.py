@@ -11,7 +11,15 @@ import pytest
 import yaml
 
 from tinderbox.config import FloatParameter, read_sweep
-from tinderbox.config.reading import KINDS, find_job, read_documents, set_key, split_setting
+from tinderbox.config.reading import (
+    KINDS,
+    beside_job,
+    find_job,
+    read_documents,
+    set_key,
+    split_setting,
+    write_sweep,
+)
 from tinderbox.errors import BadInput
 
 Change = Callable[..., dict[str, Any]]
@@ -243,3 +251,54 @@ def test_the_jobs_that_ship_are_valid() -> None:
     """Each job file of the repository is accepted."""
     folder = Path(__file__).parents[3] / "jobs"
     assert {read_sweep(path).name for path in folder.glob("sweep-*.yaml")} >= {"digits", "mnist"}
+
+
+def test_nothing_is_beside_a_plain_job(tmp_path: Path, text: str) -> None:
+    """Neither files nor a Job, nor documents of other kinds."""
+    assert beside_job(written(tmp_path, text)) == ({}, {})
+    assert beside_job(written(tmp_path, f"{text}\n---\n- 1\n---\nkind: Service\n")) == ({}, {})
+
+
+def test_what_a_manifest_holds_beside_a_job(tmp_path: Path, text: str) -> None:
+    """The other keys of its ConfigMap, YAML or not, and its Job; another ConfigMap is none of the driver's."""
+    files = {"fetch.py": "a: [1", "other.yaml": "a: 1", "empty": ""}
+    other = yaml.safe_dump({"kind": "ConfigMap", "data": {"settings": "x"}})
+    path = written(tmp_path, f"{manifest({**files, 'sweep.yaml': text})}\n---\n{other}")
+    assert beside_job(path) == (files, {"kind": "Job", "spec": {}})
+
+
+@pytest.mark.parametrize("data", [None, "text", ["a"], {}, {"a.yaml": 5}, {1: "a: 1"}])
+def test_a_config_map_without_a_job_is_not_looked_into(tmp_path: Path, text: str, data: Any) -> None:
+    """Whatever it holds."""
+    path = written(tmp_path, f"{manifest(data)}\n---\n{text}")
+    assert beside_job(path) == ({}, {"kind": "Job", "spec": {}})
+
+
+def test_beside_a_job_that_cannot_be_read(tmp_path: Path) -> None:
+    """One sentence, as for the job."""
+    with pytest.raises(BadInput, match=r"none.yaml: cannot be read: No such file"):
+        beside_job(tmp_path / "none.yaml")
+    with pytest.raises(BadInput, match=r"job.yaml: is not YAML"):
+        beside_job(written(tmp_path, "a: [1"))
+
+
+TEXTS = ["no", "Yes", "on", "y", "true", "null", "~", "", " ", "1e-3", "1E5", "010", "0x1F", "0b1", "1_000", "1:30"]
+TEXTS += [".5", "+1", "-.inf", ".NaN", "2026-01-01", "<<", "=", "- a", "a: b", "# a", "a\nb\n", "'", '"', "\t", "grün"]
+VALUES = [*TEXTS, "🚋", 0, -12, 2**53, 1e-3, 1e-07, 1e22, -0.0, 0.1, 5e-324, True, False, None, [], {}]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_what_is_written_is_read_as_it_was(tmp_path: Path, value: object) -> None:
+    """As a value, in a list and as a key: texts stay texts and numbers stay numbers."""
+    tree = {"b": value, "a": [value, {"c": value}]} | ({value: 1} if isinstance(value, str) else {})
+    [read] = read_documents(written(tmp_path, write_sweep(tree)))
+    assert repr(read) == repr(tree)
+
+
+def test_a_job_that_is_written(tmp_path: Path, text: str) -> None:
+    """Is pleasant to read: keys in their order, and no quotes where none are needed."""
+    tree = read_documents(written(tmp_path, text))[0]
+    assert write_sweep({"name": "grün", "choices": ["relu", "no", 1e-3]}) == (
+        "name: grün\nchoices:\n- relu\n- no\n- 0.001\n"
+    )
+    assert list(read_documents(written(tmp_path, write_sweep(tree)))[0]) == list(tree)

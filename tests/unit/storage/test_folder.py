@@ -241,3 +241,44 @@ def test_a_relative_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     folder = StudyFolder("studies", "small")
     assert folder.path("report.html") == f"{tmp_path}/studies/small/report.html"
+
+
+def test_the_submission_that_a_study_is_of(folder: StudyFolder) -> None:
+    """Is the last one that was noted; none is no submission."""
+    assert not folder.is_of("a")
+    folder.note("a")
+    assert (folder.is_of("a"), folder.is_of("b"), folder.is_of("")) == (True, False, False)
+    folder.note("b")
+    assert (folder.is_of("a"), folder.is_of("b")) == (False, True)
+    folder.note("")
+    assert folder.is_of("b")
+
+
+def test_a_note_makes_no_study(storage: str) -> None:
+    """It may be there before the job is."""
+    folder = StudyFolder(storage, "early")
+    folder.note("a")
+    assert folder.is_of("a")
+    assert not folder.exists()
+
+
+def test_names_are_those_of_all_files(storage: str, folder: StudyFolder) -> None:
+    """In order, below the study, whatever else storage holds."""
+    StudyFolder(storage, "small-1").note("x")
+    folder.write("best/model.keras", b"m")
+    assert folder.names() == ["best/model.keras", "job.yaml", "run.json"]
+
+
+def test_a_study_that_is_not_there_has_no_names(storage: str) -> None:
+    """And nothing to take home."""
+    folder = StudyFolder(storage, "none")
+    assert (folder.names(), folder.keepsakes()) == ([], [])
+
+
+def test_what_is_worth_taking_home(folder: StudyFolder) -> None:
+    """All but what only the trials need: record, report and winner, with the submission."""
+    kept = ["best/model.keras", "events/000001-000000.jsonl", "plots/history.png", "report.html", "submission"]
+    left = ["checkpoints/trial-00001/attempt-1-epoch-2", "logs/trial-00001/attempt-1.log"]
+    for name in (*kept, *left):
+        folder.write(name, b"x")
+    assert folder.keepsakes() == sorted([*kept, "job.yaml", "run.json"])

@@ -1,0 +1,317 @@
+"""The commands that speak to a cluster, which is played here: what they print, where, and their exit codes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fsspec
+import pytest
+from click.testing import Result
+
+from tinderbox.api.remote import Submitted
+from tinderbox.cli import cluster as module
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.kube.cluster import Refused
+from tinderbox.kube.jobs import Progress
+from tinderbox.storage import StudyFolder
+
+Tinderbox = Callable[..., Result]
+
+
+class Played:
+    """A cluster whose release keeps its studies in a folder of this machine; `deeds` is what was asked of it."""
+
+    namespace = "lab"
+
+    def __init__(self, storage: str) -> None:
+        self.storage = storage
+        self.deeds: list[Any] = []
+        self.progress = Progress("sweep-small", "running", "sweep-small-a", "")
+        self.error: BaseException | None = None
+        self.following: Callable[..., bool] = lambda home, watcher: False
+        self.lines: list[str] = []
+
+    def connect(self, namespace: str | None, context: str | None) -> Played:
+        """Take the place of a kubeconfig's cluster."""
+        self.deeds.append(("connect", namespace, context))
+        return self
+
+    def release(self, name: str | None) -> Any:
+        """Return a release."""
+        self.deeds.append(("release", name))
+        return SimpleNamespace(name=name, storage=self.storage)
+
+    def submit(self, cluster: object, release: object, file: Path, job: Any, image: str | None, fresh: bool) -> Any:
+        """Submit a job, or refuse to."""
+        if self.error is not None:
+            raise self.error
+        self.deeds.append(("submit", file.name, job.epochs, image, fresh))
+        return Submitted({"metadata": {"name": f"sweep-{job.name}"}}, "secret")
+
+    def follow(self, cluster: object, submitted: object, home: StudyFolder, watcher: Any) -> bool:
+        """Follow a study."""
+        return self.following(home, watcher)
+
+    @contextmanager
+    def opened(self, cluster: object, release: Any) -> Iterator[str]:
+        """Lend the folder of studies."""
+        self.deeds.append("opened")
+        yield release.storage
+
+    def find_progress(self, cluster: object, study: str) -> Progress:
+        """Return where the Job stands."""
+        if self.error is not None:
+            raise self.error
+        return self.progress
+
+    def log(self, cluster: object, pod: str, follow: bool) -> Iterator[str]:
+        """Yield lines."""
+        self.deeds.append(("log", pod, follow))
+        yield from self.lines
+
+
+@pytest.fixture
+def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
+    """A cluster on which the study `small` has run."""
+    played = Played(recorded.root.rpartition("/")[0])
+    monkeypatch.setattr(module, "connect", played.connect)
+    monkeypatch.setattr(module.remote, "submit_sweep", played.submit)
+    monkeypatch.setattr(module.remote, "follow", played.follow)
+    monkeypatch.setattr(module.remote, "opened_storage", played.opened)
+    monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
+    monkeypatch.setattr(module.jobs, "driver_log", played.log)
+    monkeypatch.setattr(module.jobs, "find_job", lambda cluster, study: {"metadata": {"name": f"sweep-{study}"}})
+    monkeypatch.setattr(module.jobs, "delete", lambda cluster, job: played.deeds.append(("delete", job)))
+    return played
+
+
+# submit
+
+
+def test_submit(played: Played, tinderbox: Tinderbox, job: Path) -> None:
+    """Says what it did, and how to follow it."""
+    options = ("--set", "epochs=7", "--image", "mine:2", "--fresh", "-n", "lab", "--context", "c", "--release", "r")
+    result = tinderbox("submit", job.name, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "job sweep-small is submitted to namespace lab\n"
+        "follow it: tinderbox status small, or kubectl logs -f job/sweep-small\n"
+    )
+    assert played.deeds == [("connect", "lab", "c"), ("release", "r"), ("submit", "job.yaml", 7, "mine:2", True)]
+
+
+def test_a_job_that_is_wrong_is_not_submitted(played: Played, tinderbox: Tinderbox, job: Path) -> None:
+    """The cluster is not even asked."""
+    result = tinderbox("submit", job.name, "--set", "epochs=0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "tinderbox: job.yaml: epochs: input should be greater than or equal to 1, got 0\n"
+    assert played.deeds == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInput("job sweep-small runs in namespace lab and was not touched"), 2),
+        (Refused("namespace lab does not let you: no"), 1),
+        (TinderboxError("the cluster cannot be reached: no"), 1),
+    ],
+)
+def test_what_stands_in_the_way(
+    played: Played, tinderbox: Tinderbox, job: Path, error: TinderboxError, code: int
+) -> None:
+    """One sentence on stderr, and nothing is said to be submitted."""
+    played.error = error
+    result = tinderbox("submit", job.name, "--watch")
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"tinderbox: {error}\n")
+
+
+def test_a_study_is_watched_and_comes_home(played: Played, tinderbox: Tinderbox, job: Path, tmp_path: Path) -> None:
+    """What its driver has brought home is shown; nobody else is asked."""
+
+    def follow(home: StudyFolder, watcher: Any) -> bool:
+        watcher.tell("waiting for the driver")
+        assert home.root == f"{tmp_path}/home/small"
+        module.remote.bring_home("small", played.storage, str(tmp_path / "home"))
+        return True
+
+    played.following = follow
+    result = tinderbox("submit", job.name, "--watch", "--to", "home")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["job sweep-small is submitted to namespace lab", "waiting for the driver"]
+    assert lines[2].strip() == "best of 5 trials of study small"
+    assert "opened" not in played.deeds
+
+
+@pytest.mark.parametrize("to", ["home", "memory://home"])
+def test_a_study_that_ended_unseen_is_fetched(played: Played, tinderbox: Tinderbox, job: Path, to: str) -> None:
+    """From storage, to wherever it was to go."""
+    fsspec.filesystem("memory").store.clear()
+    result = tinderbox("submit", job.name, "--watch", "--to", to)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "best of 5 trials of study small" in result.stdout
+    assert played.deeds[-1] == "opened"
+    assert StudyFolder(to, "small").exists()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), KeyboardInterrupt(signal.SIGTERM)])
+def test_detached(played: Played, tinderbox: Tinderbox, job: Path, tmp_path: Path, stop: BaseException) -> None:
+    """Ctrl-C ends the watch and not the job, and says what comes next."""
+
+    def follow(home: StudyFolder, watcher: Any) -> bool:
+        raise stop
+
+    played.following = follow
+    result = tinderbox("submit", job.name, "--watch", "--to", "home")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == [
+        "detached; the job runs on: tinderbox status small, and later tinderbox fetch small"
+    ]
+    assert not (tmp_path / "home").exists()
+    assert "opened" not in played.deeds
+
+
+def test_a_job_that_fails(played: Played, tinderbox: Tinderbox, job: Path) -> None:
+    """Is one sentence and exit code 1."""
+
+    def follow(home: StudyFolder, watcher: Any) -> bool:
+        raise TinderboxError("job sweep-small failed: no")
+
+    played.following = follow
+    result = tinderbox("submit", job.name, "--watch")
+    assert (result.exit_code, result.stderr) == (1, "tinderbox: job sweep-small failed: no\n")
+
+
+# status, fetch, delete
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (Progress("sweep-small", "running", "p-1", ""), "job sweep-small runs in pod p-1"),
+        (
+            Progress("sweep-small", "running", "p-1", "it was evicted"),
+            "job sweep-small runs in pod p-1: it was evicted",
+        ),
+        (Progress("sweep-small", "waiting", None, "it has no pod yet"), "job sweep-small waits: it has no pod yet"),
+        (Progress("sweep-small", "complete", "p-1", ""), "job sweep-small is complete"),
+        (Progress("sweep-small", "failed", "p-1", "pod p-1 ended"), "job sweep-small has failed: pod p-1 ended"),
+        (Progress("sweep-small", "deleted", None, ""), "job sweep-small is deleted"),
+    ],
+)
+def test_status(played: Played, tinderbox: Tinderbox, progress: Progress, line: str) -> None:
+    """A line for the Job, and one for the study."""
+    played.progress = progress
+    result = tinderbox("status", "small")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{line}\n4/5 trials, 0 running, best loss 0.25 (trial 1)\n"
+
+
+def test_a_study_that_has_not_begun(played: Played, tinderbox: Tinderbox) -> None:
+    """Is no mistake while its Job has not ended."""
+    played.progress = Progress("sweep-other", "waiting", "p-1", "no node takes pod p-1")
+    result = tinderbox("status", "other")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "job sweep-other waits in pod p-1: no node takes pod p-1\nstudy other has not begun\n"
+
+
+def test_a_study_that_never_began(played: Played, tinderbox: Tinderbox) -> None:
+    """The Job's own cause comes first; then it is said that there is no study, and which there are."""
+    played.progress = Progress("sweep-other", "failed", "p-1", "pod p-1 ended")
+    result = tinderbox("status", "other")
+    assert (result.exit_code, result.stdout) == (2, "job sweep-other has failed: pod p-1 ended\n")
+    assert result.stderr == f"tinderbox: there is no study 'other' in {played.storage}; it holds small\n"
+
+
+def test_status_of_an_unknown_job(played: Played, tinderbox: Tinderbox) -> None:
+    """One sentence."""
+    played.error = BadInput("namespace lab has no job of a study 'x'; it has those of small")
+    result = tinderbox("status", "x")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"tinderbox: {played.error}\n")
+
+
+def test_fetch(played: Played, tinderbox: Tinderbox, tmp_path: Path) -> None:
+    """The study is brought home and shown, with the paths that it has here."""
+    recorded = StudyFolder(played.storage, "small")
+    recorded.write("best/parameters.yaml", b"x: 1\n")
+    result = tinderbox("fetch", "small", "--to", tmp_path / "home", "--release", "r")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "best of 5 trials of study small" in result.stdout
+    assert f"parameters {tmp_path}/home/small/best/parameters.yaml" in result.stdout
+    assert ("release", "r") in played.deeds
+
+
+def test_fetch_of_an_unknown_study(played: Played, tinderbox: Tinderbox, tmp_path: Path) -> None:
+    """One sentence, and nothing at home."""
+    result = tinderbox("fetch", "smal", "--to", tmp_path / "home")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"tinderbox: there is no study 'smal' in {played.storage}; it holds small\n"
+    assert not (tmp_path / "home").exists()
+
+
+def test_delete(played: Played, tinderbox: Tinderbox) -> None:
+    """The Job goes, the study stays."""
+    result = tinderbox("delete", "small")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "job sweep-small is deleted; the study stays, and the same job submitted again continues it\n"
+    )
+    assert played.deeds[-1] == ("delete", "sweep-small")
+    assert StudyFolder(played.storage, "small").exists()
+
+
+# logs
+
+
+@pytest.mark.parametrize(("state", "follow"), [("running", True), ("complete", False), ("failed", False)])
+def test_logs_of_the_driver(played: Played, tinderbox: Tinderbox, state: Any, follow: bool) -> None:
+    """Line for line as it was printed, and followed while it runs."""
+    played.progress = Progress("sweep-small", state, "p-1", "")
+    played.lines = ["[1/5] trial 0 [red]", "", "done :train:"]
+    result = tinderbox("logs", "small", "--cluster")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "[1/5] trial 0 [red]\n\ndone :train:\n"
+    assert played.deeds[-1] == ("log", "p-1", follow)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        ("it has no pod yet", "job sweep-small has no driver: it has no pod yet"),
+        ("", "job sweep-small has no driver: its pod is gone"),
+    ],
+)
+def test_logs_without_a_driver(played: Played, tinderbox: Tinderbox, cause: str, sentence: str) -> None:
+    """One sentence says why there is none."""
+    played.progress = Progress("sweep-small", "waiting", None, cause)
+    result = tinderbox("logs", "small", "--cluster")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"tinderbox: {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ([], "second attempt\nTraceback\nValueError: no\n"),
+        (["--attempt", "1"], "first attempt\n"),
+    ],
+)
+def test_logs_of_a_trial(played: Played, tinderbox: Tinderbox, options: list[str], text: str) -> None:
+    """From storage, whether its Job is there or not."""
+    played.error = BadInput("there is no such job")
+    result = tinderbox("logs", "small", "--trial", "2", *options, "--cluster")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, text, "")
+
+
+def test_logs_here_need_a_trial(played: Played, tinderbox: Tinderbox) -> None:
+    """Drivers' own logs are on clusters, and none is asked without --cluster."""
+    result = tinderbox("logs", "small")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "tinderbox: --trial must name a trial, got none; a driver's own log is on a cluster: --cluster\n"
+    )
+    assert played.deeds == []
