@@ -42,6 +42,12 @@ bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, 
 images: $(INSTALLED)  ## Build the image of drivers and executors, and print its size by part
 	@$(BIN)/python -m images build
 
+.PHONY: e2e
+e2e: $(INSTALLED)  ## Test chart, image and the whole product on a real Kubernetes; makes what is missing, cold in half an hour
+	@$(BIN)/python -m tests.cluster build cyclonus >/dev/null
+	@$(BIN)/python -m images build
+	@$(BIN)/pytest -m "chart or image or cluster"
+
 .PHONY: cluster-up
 cluster-up: $(INSTALLED)  ## Start a three-node Kubernetes on this machine, or use the one that KUBECONFIG names
 	@kubeconfig=$$($(BIN)/python -m tests.cluster up) && echo "export KUBECONFIG=$$kubeconfig"

@@ -28,6 +28,8 @@ SMALL = {
 }
 """Values of a release of which several fit on a small cluster."""
 
+SUBMITTER = {"submitters[0].kind": "ServiceAccount", "submitters[0].name": "person"}
+
 
 @dataclass(frozen=True)
 class Release:
@@ -47,7 +49,16 @@ class Release:
         self.space("apply", "--filename=-", given=json.dumps(namespace(self.space.name)))
         # Without a console nothing binds the claim before the first driver, and helm would wait for it.
         wait = [] if values.get("console.enabled") == "false" else ["--wait", "--timeout=5m"]
-        self.helm("install", str(CHART), *wait, values=values)
+        self.helm("install", str(CHART), *wait, values=values | SUBMITTER)
+        self._make_submitter()
+
+    def _make_submitter(self) -> None:
+        """Write the kubeconfig of somebody who may do what `submitters` may, and no more."""
+        self.space("create", "serviceaccount", "person")
+        token = self.space("create", "token", "person", "--duration=2h").strip()
+        tree = json.loads(self.space("config", "view", "--raw", "--minify", "--output=json"))
+        tree["users"] = [{"name": user["name"], "user": {"token": token}} for user in tree["users"]]
+        (self.folder / "kubeconfig").write_text(json.dumps(tree))
 
     def remove(self) -> None:
         """Remove the namespace with all that is in it."""
@@ -65,7 +76,7 @@ class Release:
 
     def surroundings(self) -> dict[str, Any]:
         """Where and with what such a command runs."""
-        return {"cwd": self.folder, "env": {**os.environ, "KUBECONFIG": str(self.space.kubeconfig)}}
+        return {"cwd": self.folder, "env": {**os.environ, "KUBECONFIG": str(self.folder / "kubeconfig")}}
 
     def job(self, name: str) -> Thing:
         """A Job."""
@@ -83,9 +94,11 @@ class Release:
         return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
     def log(self, name: str) -> str:
-        """What the newest driver of a Job has printed."""
+        """What the newest driver of a Job has printed, nothing while its container is not there yet."""
         pod = self.driver(name)
-        return "" if pod is None else self.space("logs", pod["metadata"]["name"], "--container=driver")
+        if pod is None or pod["status"]["phase"] == "Pending":
+            return ""
+        return self.space("logs", pod["metadata"]["name"], "--container=driver")
 
     def ended(self, name: str) -> str | None:
         """Complete or Failed, None while a Job has not ended."""

@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Eventually = Callable[[Callable[[], bool], float], bool]
 
-KEPT = ["configmap/kube-root-ca.crt", "persistentvolumeclaim/tinderbox-studies", "serviceaccount/default"]
+OURS = {"configmap/kube-root-ca.crt", "serviceaccount/default", "serviceaccount/person"}
+KEPT = {"persistentvolumeclaim/tinderbox-studies"}
 ALL = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,persistentvolumeclaims,resourcequotas"
 
 
@@ -50,9 +51,9 @@ def test_uninstalled_it_leaves_the_studies(installed: Release, eventually: Event
     """And nothing else, once its pods have ended."""
     installed.helm("uninstall", "--wait")
 
-    def left() -> list[str]:
+    def left() -> set[str]:
         things = json.loads(installed.space("get", ALL, "--output=json"))["items"]
-        return sorted(f"{thing['kind'].lower()}/{thing['metadata']['name']}" for thing in things)
+        return {f"{thing['kind'].lower()}/{thing['metadata']['name']}" for thing in things} - OURS
 
     eventually(lambda: left() == KEPT, 60)
     assert left() == KEPT
