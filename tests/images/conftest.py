@@ -26,7 +26,7 @@ AS_A_POD = {
     "--user": "1000:1000",
     "--workdir": "/work",
 }
-WRITABLE = ["--tmpfs", "/tmp:exec,mode=1777", "--tmpfs", "/work:exec,mode=1777"]  # noqa: S108
+WRITABLE = ["--tmpfs", "/tmp:exec,mode=1777", "--tmpfs", "/work:exec,uid=1000,gid=1000"]  # noqa: S108
 
 
 @dataclass(frozen=True)

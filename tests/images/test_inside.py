@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from images import build
+from tests.images.test_steps import load
 
 if TYPE_CHECKING:
     from tests.images.conftest import Image
@@ -27,7 +28,8 @@ before = model.predict(images, verbose=0)
 model.save("model.keras")
 model.export("model")
 after = tf.keras.models.load_model("model.keras").predict(images, verbose=0)
-served = tf.saved_model.load("model").serve(images).numpy()
+exported = tf.saved_model.load("model")
+served = exported.serve(images).numpy()
 print(float(abs(before - after).max()), float(abs(before - served).max()) < 1e-5)
 """
 
@@ -57,7 +59,7 @@ print("done")
 
 LIBRARIES = """
 import ctypes, pathlib, sys
-import numpy, pandas, pyarrow.parquet, scipy.linalg, sklearn.ensemble, matplotlib.pyplot, h5py, grpc, PIL.Image
+import numpy, pandas, pyarrow.parquet, scipy.linalg, sklearn.ensemble, matplotlib.pyplot, h5py, PIL.Image
 import tensorflow
 broken = []
 for path in pathlib.Path(sys.prefix).rglob("*.so*"):
@@ -76,7 +78,7 @@ options = "-Xshare:on -XX:SharedArchiveFile=/opt/tinderbox/cds/{0}.jsa -Xlog:cla
 archive.warm_up(pathlib.Path("/opt/tinderbox/cds/classpath.jar"), options.format("driver"), options.format("executor"))
 for kind in archive.KINDS:
     lines = pathlib.Path("/work", kind + ".log").read_text().splitlines()
-    spark = [line for line in lines if " org.apache.spark." in line]
+    spark = [line for line in lines if " org.apache.spark." in line and "$$Lambda" not in line]  # made as it runs
     print(kind, len(spark), sum("shared objects file" in line for line in spark))
 """
 
@@ -107,6 +109,7 @@ objective: tinderbox.examples.lenet:train
 metric: {name: val_accuracy, direction: maximize}
 parameters:
   learning_rate: {type: float, low: 0.001, high: 0.1, log: true}
+  width: {type: int, low: 16, high: 64}
 search: random
 budget: {trials: 2}
 epochs: 1
@@ -211,5 +214,8 @@ def test_the_image_is_small(image: Image) -> None:
 def test_the_packages_fit_together(image: Image) -> None:
     """But for what was cut on purpose: pip looks at the names of packages only."""
     done = image.start("pip", "check")
-    complaints = [line for line in done.stdout.splitlines() if "libclang" not in line]
-    assert complaints in ([], ["No broken requirements found."])
+    cut = {pattern.removesuffix("-*") for pattern in load("trim").UNUSED if pattern.endswith("-*")}
+    missing = {
+        line.split(" requires ")[1].partition(",")[0] for line in done.stdout.splitlines() if " requires " in line
+    }
+    assert missing <= cut
