@@ -31,6 +31,8 @@ UNUSED = {
     "tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so": "only converts models for other frameworks",
     "pyarrow/include": "C++ headers",
     "pyarrow/libarrow_flight.so*": "a network protocol that neither Spark nor pandas speaks",
+    "pyarrow/libarrow_python_flight.so*": "the same",
+    "pyarrow/_flight.*": "the same",
     "pyarrow/_s3fs.*": "Arrow's own way to S3: fsspec is ours",
     "pyarrow/libarrow_s3.so*": "the same",
     "pyspark/jars/connect-repl": "Spark Connect's Scala shell",
