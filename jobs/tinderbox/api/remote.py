@@ -16,7 +16,7 @@ from tinderbox.config import SweepJob
 from tinderbox.config.reading import beside_job, write_sweep
 from tinderbox.config.sweep import Search
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.kube.cluster import Cluster, Release
+from tinderbox.kube.cluster import Cluster, Release, Unreachable
 from tinderbox.kube.forward import forwarded
 from tinderbox.kube.jobs import Progress, find_console, find_job, look, submit
 from tinderbox.kube.manifest import CODE_FILE, Manifest, Package, driver_of, make_objects
@@ -28,6 +28,7 @@ from tinderbox.sweeping.status import Status, take_status
 
 FILES_PORT = 8080
 LOOK_SECONDS = 1.0
+AWAY_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
 
     Raises:
         BadInput: Home cannot be written.
-        TinderboxError: The Job has failed, or was deleted before the study came home.
+        TinderboxError: The Job has failed, or was deleted before the study came home, or the cluster stays away.
     """
     brought = False
-    while not (progress := look(cluster, submitted.job)).over:
+    while not (progress := look_again(cluster, submitted, watcher)).over:
         if progress.state == "running" and progress.pod is not None and not brought:
             try:
                 brought = follow_driver(cluster, progress.pod, submitted, home, watcher)
@@ -93,6 +94,19 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
     if progress.state == "deleted" and not brought:
         raise TinderboxError(f"job {progress.job} was deleted; tinderbox fetch {home.name} brings home what there is")
     return brought
+
+
+def look_again(cluster: Cluster, submitted: Submitted, watcher: Watcher) -> Progress:
+    """Return where a Job stands, asking a cluster that is away, as in a train, again for `AWAY_SECONDS`."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return look(cluster, submitted.job)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            watcher.tell("the cluster cannot be reached; trying again")
+            time.sleep(LOOK_SECONDS)
 
 
 def follow_driver(cluster: Cluster, pod: str, submitted: Submitted, home: StudyFolder, watcher: Watcher) -> bool:

@@ -90,12 +90,17 @@ class Refused(TinderboxError):
     """The API server says no, for a reason of its own."""
 
 
+class Unreachable(TinderboxError):
+    """The API server does not answer."""
+
+
 @contextmanager
 def answering(namespace: str) -> Iterator[None]:
     """Turn what the client raises into one sentence.
 
     Raises:
-        TinderboxError: The cluster cannot be reached, or refuses.
+        Unreachable: The cluster cannot be reached.
+        Refused: It refuses.
     """
     from kubernetes.client import ApiException
 
@@ -110,7 +115,7 @@ def answering(namespace: str) -> Iterator[None]:
         raise Refused(f"the cluster refuses: {message_of(error.body)}") from error
     except (HTTPError, OSError) as error:
         reason = getattr(error, "reason", None) or error  # of what was tried again, without its long URL
-        raise TinderboxError(f"the cluster cannot be reached: {reason}; look at KUBECONFIG and --context") from error
+        raise Unreachable(f"the cluster cannot be reached: {reason}; look at KUBECONFIG and --context") from error
 
 
 def message_of(body: str | bytes | None) -> str:

@@ -25,7 +25,7 @@ from tinderbox.api.remote import Submitted, bring_home, coordinator_port, follow
 from tinderbox.api.result import open_study
 from tinderbox.config import SweepJob, check_sweep, read_sweep
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.kube.cluster import Release
+from tinderbox.kube.cluster import Release, Unreachable
 from tinderbox.kube.forward import relayed
 from tinderbox.kube.jobs import Progress
 from tinderbox.storage import StudyFolder
@@ -165,14 +165,17 @@ class Play:
 
     job = Submitted({"spec": {"template": {"spec": {"containers": [{"name": "driver"}]}}}}, "secret")
 
-    def __init__(self, looks: list[Progress], answers: list[Any], there: StudyFolder | None = None) -> None:
+    def __init__(self, looks: list[Any], answers: list[Any], there: StudyFolder | None = None) -> None:
         self.looks, self.answers, self.there = looks, answers, there
         self.forwarded: list[str] = []
         self.kept = iter([False])
 
     def look(self, cluster: object, job: object) -> Progress:
-        """Return the next progress."""
-        return self.looks.pop(0)
+        """Return the next progress, or raise it."""
+        progress = self.looks.pop(0)
+        if isinstance(progress, Exception):
+            raise progress
+        return progress
 
     @contextmanager
     def forward(self, cluster: object, pod: str, port: int) -> Iterator[str]:
@@ -273,6 +276,16 @@ def test_a_driver_that_ends_before_it_is_seen(played: Played) -> None:
     """Its Job is complete; the files are still to be fetched."""
     brought, steps = played(Play([at("running", "a"), at("complete", "a")], [GONE]))
     assert (brought, steps.shown) == (False, [])
+
+
+def test_a_cluster_that_is_away_is_asked_again(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a while; then its sentence is the end of it."""
+    away = Unreachable("the cluster cannot be reached: no route")
+    brought, steps = played(Play([at("running", "a"), away, away, at("complete", "a")], [GONE]))
+    assert (brought, steps.told) == (False, ["the cluster cannot be reached; trying again"] * 2)
+    monkeypatch.setattr(remote, "AWAY_SECONDS", -1.0)
+    with pytest.raises(Unreachable, match="no route"):
+        played(Play([away], []))
 
 
 def test_a_job_that_failed(played: Played) -> None:
