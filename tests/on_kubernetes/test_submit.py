@@ -11,7 +11,7 @@ import pytest
 from tinderbox.api.result import open_study
 
 if TYPE_CHECKING:
-    from tests.kubernetes.release import Release
+    from tests.on_kubernetes.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

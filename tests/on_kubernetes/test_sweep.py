@@ -13,13 +13,13 @@ import pytest
 from tests.cluster import binaries
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
-from tests.kubernetes.release import ROOT, connections
+from tests.on_kubernetes.release import ROOT, connections
 from tinderbox.api.result import SweepResult, open_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.kubernetes.release import Release
+    from tests.on_kubernetes.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kubernetes.release import CHART
+from tests.on_kubernetes.release import CHART
 
 if TYPE_CHECKING:
-    from tests.kubernetes.release import Release
+    from tests.on_kubernetes.release import Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

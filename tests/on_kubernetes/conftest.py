@@ -15,7 +15,7 @@ from images.errors import ImageError
 from tests.cluster import binaries, elsewhere, lifecycle, prerequisites
 from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT, ROOT
 from tests.cluster.objects import Space
-from tests.kubernetes.release import Release
+from tests.on_kubernetes.release import Release
 
 Open = Callable[..., Release]
 
