@@ -51,8 +51,8 @@ DOORS = {
     "scipy": {"models", "sweeping.search"},
     "sklearn": {"data"},
     "tensorflow": {"models", "examples"},
-    "urllib3": {"sweeping.client", "sweeping.onlooker", "kube.cluster"},
-    "yaml": {"config", "storage", "kube.cluster", "report", "api.ending"},
+    "urllib3": {"sweeping.client", "sweeping.onlooker", "kube"},
+    "yaml": {"config", "storage", "kube", "report", "api.ending"},
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 

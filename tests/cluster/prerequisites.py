@@ -53,6 +53,12 @@ def lacking_packages() -> list[str]:
     return [package for package, file in PACKAGES.items() if not Path(file).exists()]
 
 
+def why_not() -> str | None:
+    """Why a test cannot have a cluster of its own, if so: what `up` would have to build, or to install outside of CI."""
+    lacking = [*([] if os.environ.get("CI") == "true" else lacking_packages()), *binaries.missing()]
+    return unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None)
+
+
 def _install(packages: list[str]) -> None:
     say(f"installing {' '.join(packages)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

@@ -32,8 +32,7 @@ def before() -> Iterator[dict[str, set[str]]]:
 
 
 def _skip_where_it_cannot_run() -> None:
-    lacking = [*prerequisites.lacking_packages(), *binaries.missing()]
-    if reason := prerequisites.unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None):
+    if reason := prerequisites.why_not():
         pytest.skip(reason)
 
 

@@ -12,7 +12,7 @@ import pytest
 from images import build
 from images.engine import engine
 from images.errors import ImageError
-from tests.cluster import binaries, elsewhere, lifecycle, prerequisites
+from tests.cluster import elsewhere, lifecycle, prerequisites
 from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT, ROOT
 from tests.cluster.objects import Space
 from tests.on_kubernetes.release import Release
@@ -26,8 +26,7 @@ def kubeconfig() -> Iterator[Path]:
     if (named := elsewhere.named()) is not None:
         yield Path(named)
         return
-    lacking = [*prerequisites.lacking_packages(), *binaries.missing()]
-    if reason := prerequisites.unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None):
+    if reason := prerequisites.why_not():
         pytest.skip(reason)
     ran = lifecycle.running()
     _bring_image()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from tinderbox.api.result import open_study
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.release import Release
+
+Eventually = Callable[[Callable[[], bool], float], bool]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -62,7 +65,7 @@ def test_watched_from_a_folder_to_a_result(folder: Release) -> None:
     assert folder.tinderbox("logs", "own", "--trial", "1", "--cluster").stdout == f"x is {x}\n"
 
 
-def test_detached_it_runs_on(folder: Release) -> None:
+def test_detached_it_runs_on(folder: Release, eventually: Eventually) -> None:
     """Ctrl-C ends the command and not the job; an ended Job is replaced, and a changed one is a new study."""
     (folder.folder / "own.yaml").write_text(JOB.replace("grid: 3", "grid: 5"))
     with subprocess.Popen(
@@ -82,7 +85,7 @@ def test_detached_it_runs_on(folder: Release) -> None:
     assert "5/5 trials" in folder.tinderbox("status", "own").stdout
     assert "best of 5 trials" in folder.tinderbox("fetch", "own", "--to", "home").stdout
     assert folder.tinderbox("delete", "own").returncode == 0
-    assert "sweep-own" not in folder.space("get", "jobs,configmaps,secrets", "--output=name")
+    assert eventually(lambda: "sweep-own" not in folder.space("get", "jobs,configmaps,secrets", "--output=name"), 30)
     assert "best of 5 trials" in folder.tinderbox("fetch", "own", "--to", "again").stdout
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.cluster import binaries
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
+from tests.cluster.layout import API_PORT, HOST
+from tests.cluster.objects import pod as made
 from tests.on_kubernetes.release import ROOT, connections
 from tinderbox.api.result import SweepResult, open_study
 
@@ -129,23 +131,28 @@ def test_its_log_is_pleasant(swept: Swept, release: Release) -> None:
     assert release.tinderbox("status", "digits").stdout.splitlines()[0] == "job sweep-digits is complete"
 
 
-def test_pods_keep_to_themselves(swept: Swept) -> None:
+def test_pods_keep_to_themselves(swept: Swept, release: Release) -> None:
     """No folder of a node in any pod, no token in executors, and the namespace refuses what is not restricted."""
+    with pytest.raises(ClusterError, match="violates PodSecurity"):
+        release.space.apply(made("careless", securityContext={}))
     kinds = {component(pod) for pod in swept.pods}  # type: ignore[arg-type]
     assert kinds >= {"driver", "executor", "console"}
-    for pod in swept.pods:
-        text = json.dumps(pod["spec"])
+    for seen in swept.pods:
+        text = json.dumps(seen["spec"])
         assert "hostPath" not in text
-        assert "serviceAccountToken" not in text or component(pod) != "executor"  # type: ignore[arg-type]
+        assert "serviceAccountToken" not in text or component(seen) != "executor"  # type: ignore[arg-type]
 
 
 def test_the_flows_are_among_those_allowed(swept: Swept, release: Release, tmp_path: Path) -> None:
     """No policy engine runs here: cyclonus judges the installed policies, and the connections that were seen."""
     needed = {("executor", "driver", 7078), ("executor", "driver", 7070)}
     assert swept.flows >= needed
-    inside = {flow for flow in swept.flows if flow[1] in ("driver", "executor", "console")}
+    # The driver speaks to the API server's Service, and policies see the endpoint behind it.
+    service, endpoint = ("driver", "elsewhere", 443), ("driver", "elsewhere", API_PORT)
+    assert service in swept.flows
     denied = {("executor", "console", 18080), ("driver", "executor", 4040), ("stranger", "driver", 7070)}
-    judged = judge(release, inside | denied, tmp_path)
+    denied |= {("executor", "elsewhere", API_PORT)}
+    judged = judge(release, swept.flows - {service} | {endpoint} | denied, tmp_path)
     assert {flow for flow, allowed in judged.items() if not allowed} == denied
 
 
@@ -175,7 +182,7 @@ def traffic(namespace: str, source: str, target: str, port: int) -> dict[str, ob
 
     return {
         "Source": peer(source),
-        "Destination": peer(target),
+        "Destination": {"IP": HOST} if target == "elsewhere" else peer(target),
         "Protocol": "TCP",
         "ResolvedPort": port,
         "ResolvedPortName": "",

@@ -85,15 +85,16 @@ def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callabl
         stranger = Guard(Unseen(master), lambda: None, patience, plan.job.slots, time.time())
         yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
         return
-    from tinderbox.kube.quota import explain_refusal
+    from tinderbox.kube.quota import executor_pod, explain_refusal
     from tinderbox.kube.watch import watch_executors
 
     def lose(pod: str, cause: str) -> None:
         server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time()))
 
     def refusal() -> str | None:
-        image, namespace = setting("spark.kubernetes.container.image", ""), setting("spark.kubernetes.namespace", "")
-        return explain_refusal(str(namespace), str(image), str(setting("spark.executor.cores", "1")), "1Gi")
+        return explain_refusal(
+            str(setting("spark.kubernetes.namespace", "")), executor_pod(dict(spark.getConf().getAll()))
+        )
 
     pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
     guard = Guard(pods, refusal, patience, plan.job.slots, time.time())

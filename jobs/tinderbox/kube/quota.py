@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from urllib3.exceptions import HTTPError
+
+_REFUSED = (403, 422)
+"""What quota, Pod Security and policies answer; anything else says that the API server is in trouble."""
+
+_TIMEOUT_SECONDS = 10.0
 
 
-def explain_refusal(namespace: str, image: str, cpu: str, memory: str) -> str | None:
-    """Return why the namespace would refuse a pod of this size, None where it would take it.
+def executor_pod(settings: Mapping[str, str]) -> dict[str, Any]:
+    """Return the pod that Spark asks for by these settings: the chart's template, with image and sizes."""
+    pod: dict[str, Any] = yaml.safe_load(Path(settings["spark.kubernetes.executor.podTemplateFile"]).read_text())
+    memory = sum(int(settings[f"spark.executor.{part}"].removesuffix("m")) for part in ("memory", "memoryOverhead"))
+    container = pod["spec"]["containers"][0]
+    container["image"] = settings["spark.kubernetes.container.image"]
+    resources = container.setdefault("resources", {})
+    cores = settings["spark.executor.cores"]
+    amounts = {
+        "requests": {"memory": f"{memory}Mi", "cpu": settings.get("spark.kubernetes.executor.request.cores", cores)},
+        "limits": {"memory": f"{memory}Mi"},
+    }
+    if limit := settings.get("spark.kubernetes.executor.limit.cores"):
+        amounts["limits"]["cpu"] = limit
+    for kind, wanted in amounts.items():
+        resources[kind] = {**resources.get(kind, {}), **wanted}
+    pod["spec"]["restartPolicy"] = "Never"
+    pod["metadata"] = {**pod.get("metadata", {}), "generateName": "tinderbox-probe-"}
+    return pod
+
+
+def explain_refusal(namespace: str, pod: Mapping[str, Any]) -> str | None:
+    """Return why a namespace would refuse a pod, None where it would take it or nobody answers.
 
     A dry run goes through quota and Pod Security like a real request, and needs no right beyond creating pods.
     """
     from kubernetes import client
 
-    amounts = {"cpu": cpu, "memory": memory}
-    container = {
-        "name": "executor",
-        "image": image,
-        "resources": {"requests": amounts, "limits": amounts},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    spec = {
-        "containers": [container],
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
-    }
-    pod = {"metadata": {"generateName": "tinderbox-probe-"}, "spec": spec}
     try:
-        client.CoreV1Api().create_namespaced_pod(namespace, pod, dry_run="All")
+        client.CoreV1Api().create_namespaced_pod(namespace, pod, dry_run="All", _request_timeout=_TIMEOUT_SECONDS)
     except client.ApiException as error:
-        return f"namespace {namespace} refuses another executor: {_message(error.body)}"
+        if error.status in _REFUSED:
+            return f"namespace {namespace} refuses another executor: {_message(error.body)}"
+    except (HTTPError, OSError):
+        return None
     return None
 
 

@@ -123,6 +123,8 @@ def _holding_interrupts() -> Iterator[None]:
 def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, str]:
     """Return how many executors a job's slots need, with the cores that the chart gives each, or a slot's.
 
+    With dynamic allocation they are as many as that allows: Spark starts with no other number.
+
     Raises:
         BadInput: A slot needs more cores than an executor has.
     """
@@ -130,6 +132,9 @@ def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, s
     if cores < job.cores:
         raise BadInput(f"cores must be at most {cores}, what the chart gives an executor, got {job.cores}")
     executors = math.ceil(job.slots / (cores // job.cores))
+    if defaults.get("spark.dynamicAllocation.enabled") == "true":
+        executors = max(executors, int(defaults.get("spark.dynamicAllocation.minExecutors", "0")))
+        executors = min(executors, int(defaults.get("spark.dynamicAllocation.maxExecutors", executors)))
     return {"spark.executor.instances": str(executors), "spark.executor.cores": str(cores)}
 
 

@@ -56,6 +56,14 @@ def test_executors_are_as_many_as_slots_need(
     assert sizes == {"spark.executor.instances": executors, "spark.executor.cores": given or str(cores)}
 
 
+@pytest.mark.parametrize(("slots", "executors"), [(1, "2"), (3, "3"), (8, "4")])
+def test_executors_that_come_and_go_begin_within_their_bounds(make_job: MakeJob, slots: int, executors: str) -> None:
+    """Spark does not start with more than dynamic allocation allows, or fewer."""
+    bounds = {"minExecutors": "2", "maxExecutors": "4", "enabled": "true"}
+    defaults = {f"spark.dynamicAllocation.{key}": value for key, value in bounds.items()}
+    assert size_of_executors(make_job(slots=slots), defaults)["spark.executor.instances"] == executors
+
+
 def test_a_slot_larger_than_an_executor_is_refused(make_job: MakeJob) -> None:
     """Such a slot would wait for ever."""
     with pytest.raises(BadInput, match="cores must be at most 2, what the chart gives an executor, got 4"):
