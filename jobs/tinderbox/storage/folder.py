@@ -18,7 +18,7 @@ import fsspec
 import yaml
 
 from tinderbox import checkpoint
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.run import Run
 from tinderbox.storage.log import SegmentLog
 
@@ -81,13 +81,27 @@ class StudyFolder:
         """Keep a job and its identity.
 
         Raises:
-            BadInput: Storage cannot be written.
+            BadInput: Storage cannot be written, and no such study is there.
+            TinderboxError: Storage cannot be written now; the study that is there stays as it is.
         """
         try:
             self.write("run.json", json.dumps(asdict(run), indent=2).encode())
             self.write("job.yaml", yaml.safe_dump(job, sort_keys=False).encode())
         except OSError as error:
-            raise BadInput(f"storage {self.root} cannot be written: {error.strerror or error}; give another") from error
+            sentence = f"storage {self.root} cannot be written: {error.strerror or error}"
+            if self._is_absent():
+                raise BadInput(f"{sentence}; give another") from error
+            raise TinderboxError(f"{sentence}; start the study again once it can") from error
+
+    def _is_absent(self) -> bool:
+        """Whether there is surely no study that could be read; storage that does not answer may hold one."""
+        try:
+            self._files.info(self.path("job.yaml"))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return True
+        except OSError:
+            return False
+        return False
 
     def read_job(self) -> dict[str, Any]:
         """Return the job that the study runs.

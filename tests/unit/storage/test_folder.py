@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.run import Run
 from tinderbox.storage import StudyFolder, find_studies, log_name
 
@@ -83,6 +83,35 @@ def test_a_study_is_set_aside(storage: str, folder: StudyFolder) -> None:
     assert folder.set_aside() == "small-2"
     assert StudyFolder(storage, "small-1").read("best/model.keras") == b"first"
     assert find_studies(storage) == ["small-1", "small-2"]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_hiccup_of_storage_does_not_end_a_study(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch, looks: bool
+) -> None:
+    """A driver that continues a study may be started again, also where storage does not answer at all."""
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(folder, "write", fail)
+    if not looks:
+        monkeypatch.setattr(folder._files, "info", fail)
+    with pytest.raises(TinderboxError, match="Input/output error; start the study again once it can") as stop:
+        folder.write_job({}, RUN)
+    assert stop.value.exit_code == 1
+
+
+def test_storage_that_a_new_study_cannot_be_written_to(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused: nothing was started."""
+
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    made = StudyFolder(storage, "small")
+    monkeypatch.setattr(made, "write", fail)
+    with pytest.raises(BadInput, match="cannot be written: Permission denied; give another"):
+        made.write_job({}, RUN)
 
 
 def test_files_are_replaced_whole(folder: StudyFolder) -> None:
