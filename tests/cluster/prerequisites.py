@@ -54,7 +54,7 @@ def lacking_packages() -> list[str]:
 
 
 def why_not() -> str | None:
-    """Why a test cannot have a cluster of its own, if so: what `up` would have to build, or to install outside of CI."""
+    """Why a test cannot have a cluster of its own, if so: what it would have to build, or outside of CI to install."""
     lacking = [*([] if os.environ.get("CI") == "true" else lacking_packages()), *binaries.missing()]
     return unfit() or (f"not there: {', '.join(lacking)}; make cluster-up" if lacking else None)
 

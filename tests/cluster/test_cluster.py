@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cluster import binaries, lifecycle, machine, prerequisites, processes
+from tests.cluster import lifecycle, machine, prerequisites, processes
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import ROOT, nodes
 from tests.cluster.objects import Space, claim, namespace, pod, service
