@@ -62,8 +62,9 @@ def _disruption(pod: Pod) -> str | None:
     condition = _condition(pod, "DisruptionTarget", "True")
     if condition is None:
         return None
-    reason = _DISRUPTED.get(condition.get("reason", ""), condition.get("message") or "the cluster needed its place")
-    return f"pod {name_of(pod)} was taken away: {reason.format(node=_node(pod))}"
+    known = _DISRUPTED.get(condition.get("reason", ""), "").format(node=_node(pod))
+    reason = known or condition.get("message") or "the cluster needed its place"
+    return f"pod {name_of(pod)} was taken away: {reason}"
 
 
 def _exit(pod: Pod) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of
@@ -13,9 +13,12 @@ from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, 
 LOG = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
+_LIST_SECONDS = 30
+_WATCH_SECONDS = 300
+_CONNECT_SECONDS = 10
 
-Events = Callable[[], Iterable[Pod]]
-"""Yields a pod for each change, for as long as a watch lasts."""
+Look = Callable[[], tuple[Sequence[Pod], Iterable[Mapping[str, Any]]]]
+"""Returns the pods that there are, and what changes from then on: an event for each, for as long as a watch lasts."""
 
 
 class PodWatch:
@@ -24,8 +27,8 @@ class PodWatch:
     Each sentence goes to the log once, and a death to `on_death` too, with the pod's name.
     """
 
-    def __init__(self, events: Events, on_death: Callable[[str, str], None]) -> None:
-        self._events, self._on_death = events, on_death
+    def __init__(self, look: Look, on_death: Callable[[str, str], None]) -> None:
+        self._look, self._on_death = look, on_death
         self._lock = threading.Lock()
         self._dead: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
@@ -49,31 +52,40 @@ class PodWatch:
         with self._lock:
             return sorted(set(self._waiting.values()))
 
-    def see(self, pod: Pod) -> None:
-        """Take in the newest state of a pod."""
+    def see(self, pod: Pod, is_gone: bool = False) -> None:
+        """Take in the newest state of a pod, the last one where it is gone."""
         name, death = name_of(pod), explain_death(pod)
-        waiting = None if death or is_ready(pod) else explain_waiting(pod)
+        waiting = None if death or is_gone or is_ready(pod) else explain_waiting(pod)
         with self._lock:
             # A pod's first bad word is the cause; what follows is its consequence.
             died = death is not None and self._dead.setdefault(name, death) is death
             began_to_wait = waiting is not None and self._waiting.get(name) != waiting
-            self._waiting = {**self._waiting, name: waiting} if waiting else self._without(name)
+            others = {other: text for other, text in self._waiting.items() if other != name}
+            self._waiting = {**others, name: waiting} if waiting else others
         if began_to_wait:
             LOG.warning(waiting)
         if died and death is not None:
             LOG.warning(death)
             self._on_death(name, death)
 
-    def _without(self, name: str) -> dict[str, str]:
-        return {other: text for other, text in self._waiting.items() if other != name}
+    def see_all(self, pods: Sequence[Pod]) -> None:
+        """Take in all pods that there are; one that is not among them went unseen, and waits no more."""
+        names = {name_of(pod) for pod in pods}
+        with self._lock:
+            self._waiting = {name: text for name, text in self._waiting.items() if name in names}
+        for pod in pods:
+            self.see(pod)
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
             try:
-                for pod in self._events():
+                pods, events = self._look()
+                if not self._stopped.is_set():
+                    self.see_all(pods)
+                for event in events:
                     if self._stopped.is_set():
                         return
-                    self.see(pod)
+                    self.see(event["raw_object"], is_gone=event["type"] == "DELETED")
             except Exception as error:  # the API server may be away for a while; the study goes on
                 LOG.debug("the pod watch begins anew: %s", error)
                 time.sleep(_RETRY_SECONDS)
@@ -86,10 +98,21 @@ def watch_executors(namespace: str, application: str, on_death: Callable[[str, s
     api = client.CoreV1Api()
     labels = f"spark-app-selector={application},spark-role=executor"
 
-    def events() -> Iterable[Any]:
-        changes = watch.Watch().stream(api.list_namespaced_pod, namespace, label_selector=labels, timeout_seconds=300)
-        return (change["raw_object"] for change in changes)
+    def look() -> tuple[Sequence[Pod], Iterable[Mapping[str, Any]]]:
+        # A connection whose other end is gone says nothing and never ends, so each call has an end of its own here.
+        found = api.list_namespaced_pod(
+            namespace, label_selector=labels, _request_timeout=(_CONNECT_SECONDS, _LIST_SECONDS)
+        )
+        events = watch.Watch().stream(
+            api.list_namespaced_pod,
+            namespace,
+            label_selector=labels,
+            resource_version=found.metadata.resource_version,
+            timeout_seconds=_WATCH_SECONDS,
+            _request_timeout=(_CONNECT_SECONDS, _WATCH_SECONDS + _LIST_SECONDS),
+        )
+        return api.api_client.sanitize_for_serialization(found)["items"], events
 
-    found = PodWatch(events, on_death)
+    found = PodWatch(look, on_death)
     found.start()
     return found

@@ -78,6 +78,13 @@ def test_a_pod_that_runs_or_ended_well_has_none(status: dict[str, Any]) -> None:
     assert explain_death(pod(status)) is None
 
 
+def test_braces_in_what_the_cluster_says_are_kept() -> None:
+    """A message of the API server is no template of ours."""
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "Mine", "message": 'for {"app": "web"}'}
+    found = explain_death(pod({"conditions": [condition]}))
+    assert found == 'pod digits-exec-1 was taken away: for {"app": "web"}'
+
+
 def test_a_killed_child_is_no_death_of_the_pod() -> None:
     """OOMKilled with exit code 0 means that the kernel killed a child and the container ended well."""
     assert explain_death(pod(ended(0, "OOMKilled"))) is None

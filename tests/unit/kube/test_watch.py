@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 
-from tinderbox.kube.watch import PodWatch
+from tinderbox.kube.watch import PodWatch, watch_executors
 
 
 def pod(name: str, **status: Any) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def told() -> list[tuple[str, str]]:
 @pytest.fixture
 def watch(told: list[tuple[str, str]]) -> PodWatch:
     """A watch that is shown pods by hand."""
-    return PodWatch(list, lambda name, cause: told.append((name, cause)))
+    return PodWatch(lambda: ([], []), lambda name, cause: told.append((name, cause)))
 
 
 def test_the_first_bad_word_is_the_cause(watch: PodWatch, told: list[tuple[str, str]]) -> None:
@@ -60,14 +63,80 @@ def test_a_watch_that_breaks_begins_anew(monkeypatch: pytest.MonkeyPatch) -> Non
     """The API server may be away for a while without an end to the study."""
     monkeypatch.setattr("tinderbox.kube.watch._RETRY_SECONDS", 0.0)
     died: list[str] = []
-    answers = iter([ConnectionError("gone"), [killed("e1", 1)]])
+    answers: Iterator[Any] = iter(
+        [ConnectionError("gone"), ([], [{"type": "MODIFIED", "raw_object": killed("e1", 1)}])]
+    )
 
-    def events() -> list[dict[str, Any]]:
-        answer = next(answers, [])
+    def look() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return cast("tuple[list[dict[str, Any]], list[dict[str, Any]]]", answer)
 
-    watch = PodWatch(events, lambda name, cause: (died.append(name), watch.stop())[0])
-    watch._follow()
+    def die(name: str, _: str) -> None:
+        died.append(name)
+        found.stop()
+
+    found = PodWatch(look, die)
+    found._follow()
     assert died == ["e1"]
+
+
+def test_a_pod_that_is_gone_waits_no_more(watch: PodWatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether its end was seen, or fell between two watches; one that still waits is not told again."""
+    waits = [unschedulable("e1", "no cpu"), unschedulable("e2", "no memory"), unschedulable("e3", "no disk")]
+    with caplog.at_level(logging.WARNING):
+        watch.see_all(waits)
+        watch.see(waits[0], is_gone=True)
+        assert watch.waiting() == ["no node takes pod e2: no memory", "no node takes pod e3: no disk"]
+        watch.see_all(waits[2:])
+    assert watch.waiting() == ["no node takes pod e3: no disk"]
+    assert len(caplog.messages) == len(waits)
+
+
+def test_a_connection_that_went_dead_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both the list and the watch give up by themselves, the watch after the server would have ended it."""
+    from kubernetes import client
+
+    asked: list[dict[str, Any]] = []
+
+    class Answer:
+        """A watch in which one pod is taken away."""
+
+        status = 200
+
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield json.dumps({"type": "DELETED", "object": killed("e2", 1)}).encode() + b"\n"
+
+        def close(self) -> None: ...
+
+        def release_conn(self) -> None: ...
+
+    def answer(_: client.CoreV1Api, namespace: str, **options: Any) -> Any:
+        """Answer as the API server does; the client reads here what is watched.
+
+        :return: V1PodList
+        """
+        asked.append({"namespace": namespace, **options})
+        if options.get("watch"):
+            return Answer()
+        listed = client.V1Pod(metadata=client.V1ObjectMeta(name="e1", deletion_timestamp=datetime.now(UTC)))
+        return client.V1PodList(items=[listed], metadata=client.V1ListMeta(resource_version="7"))
+
+    monkeypatch.setattr(client.CoreV1Api, "list_namespaced_pod", answer)
+    monkeypatch.setattr("tinderbox.kube.watch.time.sleep", lambda _: pytest.fail("the watch broke"))
+    monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
+    died: list[str] = []
+
+    def die(name: str, _: str) -> None:
+        died.append(name)
+        if name == "e2":
+            raise KeyboardInterrupt  # nobody has the watch yet to stop it
+
+    with pytest.raises(KeyboardInterrupt):
+        watch_executors("ml", "spark-1", die)
+    assert died == ["e1", "e2"]
+    listing, watching = asked
+    assert listing["_request_timeout"] == (10, 30)
+    assert watching["_request_timeout"] == (10, 330)
+    assert (watching["timeout_seconds"], watching["resource_version"]) == (300, "7")
