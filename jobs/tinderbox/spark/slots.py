@@ -147,7 +147,13 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
     )
     unpack(lambda: data.value, work.data)
     plan.objective.unpack(work.code)
-    host = socket.gethostname()
-    node = os.environ.get("TINDERBOX_NODE") or host
+    node, host = find_place()
     settings = Settings(name=f"{name}+{again}" if again else name, node=node, preload=plan.preload, host=host)
     Slot(settings, work, Client(plan.url, plan.token)).run()
+
+
+def find_place() -> tuple[str, str]:
+    """Return the names of the node and the pod that this process is in, both the machine's where there is no pod."""
+    name = socket.gethostname()
+    # A pod's host name is its name cut to 63 characters, and a dead pod is told of by its whole name.
+    return os.environ.get("TINDERBOX_NODE") or name, os.environ.get("POD_NAME") or name

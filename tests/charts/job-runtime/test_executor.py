@@ -6,7 +6,7 @@ from tests.charts.chart import container, environment, mounts, render
 
 
 def test_the_executors_pod() -> None:
-    """No token, a writable working folder, its node's name, metrics, 30 s on a dead node, spread by job."""
+    """No token, a writable working folder, its pod's and node's names, metrics, 30 s on a dead node, spread by job."""
     pod = render().executor()["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["serviceAccountName"] == "tinderbox-executor"
@@ -14,7 +14,10 @@ def test_the_executors_pod() -> None:
     assert executor["workingDir"] == "/work"
     assert mounts(executor) == {"/work": "work", "/tmp": "tmp"}  # noqa: S108 - a mount of the pod
     assert {"name": "work", "emptyDir": {}} in pod["volumes"]
-    assert environment(executor) == {"TINDERBOX_NODE": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert environment(executor) == {
+        "POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "TINDERBOX_NODE": {"fieldRef": {"fieldPath": "spec.nodeName"}},
+    }
     assert executor["ports"] == [{"name": "metrics", "containerPort": 9095}]
     assert {toleration["tolerationSeconds"] for toleration in pod["tolerations"]} == {30}
     spread = pod["topologySpreadConstraints"][0]

@@ -10,7 +10,7 @@ import pytest
 from pyspark import SparkContext
 
 from tinderbox.spark import slots
-from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, slot_name
+from tinderbox.spark.slots import SlotJobs, SlotPlan, find_place, first_line, slot_name
 from tinderbox.sweeping.objective import Objective
 
 PLAN = SlotPlan(
@@ -169,3 +169,14 @@ def test_the_line_of_a_spark_exception_that_matters(message: str, line: str | No
     """Of pages of Java frames, the line with the error is kept; an empty message leaves the type."""
     wanted = line or next(part for part in message.split("\n") if "Error: " in part or "Exception: " in part)
     assert first_line(ValueError(message)) == wanted
+
+
+def test_a_slot_is_in_the_pod_that_its_cluster_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long name of a pod is cut in its host name, so the whole one is asked for first; elsewhere the host's is it."""
+    monkeypatch.setattr("socket.gethostname", lambda: "p" * 63)
+    monkeypatch.delenv("POD_NAME", raising=False)
+    monkeypatch.delenv("TINDERBOX_NODE", raising=False)
+    assert find_place() == ("p" * 63, "p" * 63)
+    monkeypatch.setenv("POD_NAME", "p" * 70)
+    monkeypatch.setenv("TINDERBOX_NODE", "worker-2")
+    assert find_place() == ("worker-2", "p" * 70)

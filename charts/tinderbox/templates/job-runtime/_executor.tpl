@@ -58,6 +58,8 @@ spec:
       securityContext:
         {{- include "tinderbox.containerSecurity" . | nindent 8 }}
       env:
+        - name: POD_NAME
+          valueFrom: {fieldRef: {fieldPath: metadata.name}}
         - name: TINDERBOX_NODE
           valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
         {{- with $executor.env }}
