@@ -72,15 +72,24 @@ def engine() -> Iterator[Engine]:
     check()
     RUN.mkdir(parents=True, exist_ok=True)
     with (RUN / "users").open("w") as users:
-        fcntl.flock(users, fcntl.LOCK_EX)
-        ours = Engine(_client(), ours=True)
-        if not ours.succeeds("info"):
-            _start(ours)
         fcntl.flock(users, fcntl.LOCK_SH)
+        ours = Engine(_client(), ours=True)
+        with _alone():
+            if not ours.succeeds("info"):
+                _start(ours)
         try:
             yield ours
         finally:
-            _stop_if_last(users)
+            with _alone():
+                _stop_if_last(users)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one program at a time start or end our Docker; its users, of which there may be many, hold another lock."""
+    with (RUN / "starting").open("w") as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        yield
 
 
 def check() -> None:
