@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from images import base, build
+from images.engine import engine
 
 if TYPE_CHECKING:
     from tests.images.conftest import Image
@@ -96,3 +97,10 @@ def test_the_bill_has_debian_python_java_and_jars() -> None:
     assert {f"pkg:pypi/{name}@{version}" for name, version in pins.items()} <= links
     for start in ("pkg:deb/debian/tini@", "pkg:generic/openjdk@17", "pkg:maven/org.apache.spark/spark-core_2.13@"):
         assert [link for link in links if link.startswith(start)], start
+
+
+def test_docker_has_several_users(image: Image) -> None:
+    """A second one does not wait for the first, and does not end what the first still uses."""
+    with engine() as second:
+        assert second.succeeds("info")
+    assert image.docker.succeeds("info")
