@@ -20,5 +20,8 @@ def answer(text: str) -> None:
 
 def tail(log: Path) -> str:
     """The last lines of a log file, indented."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        lines = []
     return "\n".join(f"  {line}" for line in lines[-LINES_SHOWN:])

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
+from images.say import answer, say
 from tests.cluster import binaries, elsewhere, lifecycle, machines, prerequisites, processes
 from tests.cluster.control import kubectl
 from tests.cluster.errors import ClusterError, Missing
 from tests.cluster.layout import KUBECONFIG, LOGS, REGISTRY, ROOT
-from tests.cluster.say import answer, say
 
 
 def up(_: argparse.Namespace) -> None:

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from images.say import say, tail
 from tests.cluster.errors import ClusterError, Missing
-from tests.cluster.say import say, tail
 
 TOOLS = Path(__file__).parent / "tools"
 KUBERNETES = "v1.36.3"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from images.say import say
 from tests.cluster import (
     binaries,
     cgroups,
@@ -22,7 +23,6 @@ from tests.cluster import (
     volumes,
 )
 from tests.cluster.layout import KUBECONFIG, LOGS, ROOT, Node, nodes
-from tests.cluster.say import say
 
 CONTROL = ("volumes", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 

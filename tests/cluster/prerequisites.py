@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from images.say import say
 from tests.cluster import binaries
 from tests.cluster.errors import ClusterError, Missing
-from tests.cluster.say import say
 
 # Debian package: a file that shows it is there.
 PACKAGES = {

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from images.say import tail
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import LOGS, ROOT
-from tests.cluster.say import tail
 
 RECORDS = ROOT / "processes"
 BOOT = Path("/proc/sys/kernel/random/boot_id")

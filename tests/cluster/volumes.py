@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
+from images.say import say
 from tests.cluster import processes
 from tests.cluster.layout import API_PORT, HERE, HOST, KEYS, KUBECONFIG, PROVISIONER, ROOT
-from tests.cluster.say import say
 
 Thing = dict[str, Any]
 
