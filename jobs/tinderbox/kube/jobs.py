@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, answering
 from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of
 from tinderbox.kube.manifest import INSTANCE, Manifest
-
-if TYPE_CHECKING:
-    from kubernetes.client import V1Pod
 
 DRIVERS = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=driver"
 GONE_SECONDS = 120.0
@@ -129,13 +126,13 @@ def _why_no_pod(job: Manifest) -> str:
 
 def driver_pods(cluster: Cluster, job: str) -> list[Pod]:
     """Return the pods of a Job."""
+    return _pods(cluster, f"job-name={job}")
+
+
+def _pods(cluster: Cluster, labels: str) -> list[Pod]:
     with answering(cluster.namespace):
-        found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=f"job-name={job}")
-    return [_plain_pod(cluster, pod) for pod in found.items]
-
-
-def _plain_pod(cluster: Cluster, pod: V1Pod) -> Pod:
-    return cluster.plain(pod)
+        found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=labels)
+    return [cluster.plain(pod) for pod in found.items]
 
 
 def driver_log(cluster: Cluster, pod: str, follow: bool) -> Iterator[str]:
@@ -154,8 +151,6 @@ def driver_log(cluster: Cluster, pod: str, follow: bool) -> Iterator[str]:
 
 def find_console(cluster: Cluster, release: str) -> str | None:
     """Return the name of the release's console pod, None where none is ready."""
-    selector = f"app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=console,{INSTANCE}={release}"
-    with answering(cluster.namespace):
-        found = cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector)
-    ready = [pod for pod in (cluster.plain(pod) for pod in found.items) if is_ready(pod)]
+    labels = f"app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=console,{INSTANCE}={release}"
+    ready = [pod for pod in _pods(cluster, labels) if is_ready(pod)]
     return name_of(ready[0]) if ready else None
