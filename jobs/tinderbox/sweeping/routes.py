@@ -82,6 +82,7 @@ class Routes:
     def __init__(self, host: Host, files: Files, token: str) -> None:
         self._host, self._files = host, files
         self._expected = f"Bearer {token}".encode()
+        self._keepsakes: list[str] | None = None
 
     def application(self) -> web.Application:
         """Return the application with all routes."""
@@ -163,16 +164,25 @@ class Routes:
     async def files(self, request: web.Request) -> web.Response:
         """Reply with the names of the files that a watcher takes home, null while some are still being written."""
         self._host.see_watcher()
-        names = await asyncio.to_thread(self._files.keepsakes) if self._host.kept else None
+        names = await self._find_keepsakes() if self._host.kept else None
         return web.json_response({"names": names})
 
     async def file(self, request: web.Request) -> web.Response:
         """Reply with one of these files."""
         self._host.see_watcher()
         name = request.match_info["name"]
-        if name not in await asyncio.to_thread(self._files.keepsakes):
+        if name not in await self._find_keepsakes():
             return _refuse(404, f"the study has no file {name!r} to take home")
         return web.Response(body=await asyncio.to_thread(self._files.read, name))
+
+    async def _find_keepsakes(self) -> list[str]:
+        """Return the names that a watcher may take, listed once all are there: storage may hold thousands of files."""
+        if self._keepsakes is not None:
+            return self._keepsakes
+        is_whole = self._host.kept
+        names = await asyncio.to_thread(self._files.keepsakes)
+        self._keepsakes = names if is_whole else None
+        return names
 
     async def _reply(self, adapter: TypeAdapter[M], message: M) -> web.Response:
         await self._host.settle()
