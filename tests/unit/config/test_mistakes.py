@@ -11,18 +11,8 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.config.mistakes import locate
 from tinderbox.errors import BadInput
 
+Change = Callable[..., dict[str, Any]]
 Refuse = Callable[[dict[str, Any]], str]
-
-VALID = {
-    "kind": "sweep",
-    "name": "small",
-    "objective": "module:train",
-    "metric": {"name": "loss", "direction": "minimize"},
-    "parameters": {"lr": {"type": "float", "low": 0.1, "high": 1}},
-    "search": "random",
-    "budget": {"trials": 3},
-    "epochs": 2,
-}
 
 
 def test_further_mistakes_are_counted(refuse: Refuse) -> None:
@@ -48,13 +38,13 @@ def test_a_parameter_may_be_named_like_a_tag(refuse: Refuse) -> None:
 
 
 @pytest.mark.parametrize(("key", "shown"), [(1, "1"), (True, "True"), (None, "None")])
-def test_keys_that_are_no_texts(refuse: Refuse, key: Any, shown: str) -> None:
+def test_keys_that_are_no_texts(refuse: Refuse, change: Change, key: Any, shown: str) -> None:
     """A number as a key is refused, at the top and below, with the key as it was read."""
     told = f"a key must be a text, got {shown}; write it in quotes"
     assert refuse({"parameters": {key: {"type": "int", "low": 1, "high": 2}}}) == f"parameters: {told}"
     assert refuse({"metric": {"name": "loss", "direction": "minimize", key: 1}}) == f"metric: {told}"
     with pytest.raises(BadInput) as refusal:
-        check_sweep({key: 1} | VALID, "job.yaml")
+        check_sweep({key: 1} | change(), "job.yaml")
     assert str(refusal.value) == f"job.yaml: the job: {told}"
 
 
