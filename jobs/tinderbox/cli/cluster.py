@@ -150,9 +150,12 @@ def fetch(study: str, to: str, place: Place) -> None:
 def delete(study: str, place: Place) -> None:
     """End the job of STUDY on a cluster, and delete it; what the study has found stays in storage."""
     console, cluster = open_console(), place.connect()
-    job = jobs.find_job(cluster, study)["metadata"]["name"]
+    job = jobs.find_job(cluster, study)
     jobs.delete(cluster, job)
-    say(console, f"job {job} is deleted; the study stays, and the same job submitted again continues it")
+    say(
+        console,
+        f"job {job['metadata']['name']} is deleted; the study stays, and the same job submitted again continues it",
+    )
 
 
 def print_log(study: str, trial: int | None, attempt: int | None, place: Place) -> None:

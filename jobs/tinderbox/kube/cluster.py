@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,11 @@ from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.manifest import INSTANCE, Manifest
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
 
 MANAGER = "tinderbox"
+PATIENCE = (10.0, 60.0)
+"""Seconds until a connection stands, and between two pieces of an answer; the client by itself waits for ever."""
 _RELEASES = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=driver,app.kubernetes.io/managed-by=Helm"
 
 
@@ -61,24 +63,35 @@ class Cluster:
 
     def find(self, kind: str, name: str) -> Manifest | None:
         """Return an object as plain values, None where there is none; `kind` is written as the client does."""
-        from kubernetes.client import ApiException
+        return self._unless({404}, "read", kind, name, self.namespace)
 
-        api = self.batch if kind == "job" else self.core
-        try:
-            with answering(self.namespace):
-                return self.plain(getattr(api, f"read_namespaced_{kind}")(name, self.namespace))
-        except Refused as refused:
-            if isinstance(refused.__cause__, ApiException) and refused.__cause__.status == 404:
-                return None
-            raise
+    def create(self, kind: str, manifest: Manifest) -> Manifest | None:
+        """Make an object and return it, None where there is one of its name."""
+        return self._unless({409}, "create", kind, self.namespace, manifest, field_manager=MANAGER)
+
+    def delete(self, kind: str, name: str, uid: str) -> None:
+        """Delete an object with all that it owns, unless it is gone or another one has its name."""
+        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        self._unless({404, 409}, "delete", kind, name, self.namespace, body=options)
 
     def apply(self, kind: str, manifest: Manifest) -> Manifest:
         """Apply an object, server-side."""
-        api = self.batch if kind == "job" else self.core
         options = {"field_manager": MANAGER, "force": True, "_content_type": "application/apply-patch+yaml"}
+        return self._ask("patch", kind, manifest["metadata"]["name"], self.namespace, manifest, **options)
+
+    def _ask(self, verb: str, kind: str, *arguments: Any, **options: Any) -> Manifest:
         with answering(self.namespace):
-            patch = getattr(api, f"patch_namespaced_{kind}")
-            return self.plain(patch(manifest["metadata"]["name"], self.namespace, manifest, **options))
+            api = self.batch if kind == "job" else self.core
+            return self.plain(getattr(api, f"{verb}_namespaced_{kind}")(*arguments, **options))
+
+    def _unless(self, statuses: Set[int], *arguments: Any, **options: Any) -> Manifest | None:
+        """Return what is answered, None where the API server refuses with one of these statuses."""
+        try:
+            return self._ask(*arguments, **options)
+        except Refused as refused:
+            if refused.status in statuses:
+                return None
+            raise
 
     def plain(self, answer: Any) -> Manifest:
         """Return what the client's classes hold as the plain values that the API server sent."""
@@ -87,7 +100,11 @@ class Cluster:
 
 
 class Refused(TinderboxError):
-    """The API server says no, for a reason of its own."""
+    """The API server says no, with an HTTP status, for a reason of its own."""
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 class Unreachable(TinderboxError):
@@ -110,9 +127,10 @@ def answering(namespace: str) -> Iterator[None]:
         if error.status in (401, 403):
             raise Refused(
                 f"namespace {namespace} does not let you: {message_of(error.body)}; "
-                "the chart's value `submitters` names who may"
+                "the chart's value `submitters` names who may",
+                error.status,
             ) from error
-        raise Refused(f"the cluster refuses: {message_of(error.body)}") from error
+        raise Refused(f"the cluster refuses: {message_of(error.body)}", error.status) from error
     except (HTTPError, OSError) as error:
         reason = getattr(error, "reason", None) or error  # of what was tried again, without its long URL
         raise Unreachable(f"the cluster cannot be reached: {reason}; look at KUBECONFIG and --context") from error
@@ -124,6 +142,20 @@ def message_of(body: str | bytes | None) -> str:
         return str(json.loads(body or "")["message"])
     except (ValueError, KeyError, TypeError):
         return str(body or "no reason given")
+
+
+def _patient(settings: Configuration) -> ApiClient:
+    """Return a client whose requests end within `PATIENCE`, where they do not say how long they take themselves."""
+    from kubernetes import client
+
+    api = client.ApiClient(configuration=settings)
+    wait = api.call_api
+
+    def call(*arguments: Any, _request_timeout: Any = None, **options: Any) -> Any:
+        return wait(*arguments, _request_timeout=_request_timeout or PATIENCE, **options)
+
+    api.call_api = call
+    return api
 
 
 def connect(namespace: str | None, context: str | None) -> Cluster:
@@ -140,10 +172,10 @@ def connect(namespace: str | None, context: str | None) -> Cluster:
         known = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
         if known is not None and context and known["contexts"].get_with_name(context, safe=True) is None:
             raise BadInput(f"kubeconfig has no context {context!r}: kubectl config get-contexts lists them")
-        api = config.new_client_from_config(context=context)
+        settings = client.Configuration()
+        config.load_kube_config(context=context, client_configuration=settings)
         chosen = known["contexts"].get_with_name(context or known["current-context"])["context"]
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError) as error:
         told = " ".join(str(error).split()).rstrip(".")
         raise BadInput(f"no cluster is configured: {told}; set KUBECONFIG, or name --context") from error
-    assert isinstance(api, client.ApiClient)  # noqa: S101 - what the function promises
-    return Cluster(api, namespace or chosen.safe_get("namespace") or "default")
+    return Cluster(_patient(settings), namespace or chosen.safe_get("namespace") or "default")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.kube.cluster import Cluster, answering
+from tinderbox.kube.cluster import PATIENCE, Cluster, answering
 from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of
 from tinderbox.kube.manifest import INSTANCE, Manifest
 
@@ -35,9 +35,10 @@ class Progress:
 
 
 def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> None:
-    """Apply ConfigMap, Secret and Job, in the place of a Job of this name that has ended.
+    """Make a Job in the place of one of this name that has ended, and the Secret and ConfigMap that it waits for.
 
-    The first two go with the Job, whoever deletes it.
+    Those go with the Job, whoever deletes it. Of two submissions at the same time one makes the Job, and the other
+    one has changed nothing.
 
     Raises:
         BadInput: A Job of this name has not ended yet.
@@ -45,20 +46,24 @@ def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> No
     config_map, secret, job = objects
     name, study = job["metadata"]["name"], job["metadata"]["labels"][INSTANCE]
     before = cluster.find("job", name)
-    if before is not None:
-        if ended(before) is None:
-            raise BadInput(
-                f"job {name} runs in namespace {cluster.namespace} and was not touched: follow it with `tinderbox "
-                f"status {study}`, or end it with `tinderbox delete {study}`"
-            )
-        delete(cluster, name)
-    cluster.apply("config_map", config_map)
-    cluster.apply("secret", secret)
-    made = cluster.apply("job", job)
+    if before is not None and ended(before) is not None:
+        delete(cluster, before)
+        before = None
+    made = cluster.create("job", job) if before is None else None
+    if made is None:
+        raise BadInput(
+            f"job {name} runs in namespace {cluster.namespace} and was not touched: follow it with `tinderbox "
+            f"status {study}`, or end it with `tinderbox delete {study}`"
+        )
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": made["metadata"]["uid"]}
-    for kind, manifest in (("config_map", config_map), ("secret", secret)):
-        metadata = {**manifest["metadata"], "ownerReferences": [owner]}
-        cluster.apply(kind, {**manifest, "metadata": metadata})
+    try:
+        # The ConfigMap comes last: its mount, which is tried twice a second, holds the pod back for both.
+        for kind, manifest in (("secret", secret), ("config_map", config_map)):
+            metadata = {**manifest["metadata"], "ownerReferences": [owner]}
+            cluster.apply(kind, {**manifest, "metadata": metadata})
+    except BaseException:
+        delete(cluster, made)
+        raise
 
 
 def find_job(cluster: Cluster, study: str) -> Manifest:
@@ -78,12 +83,12 @@ def find_job(cluster: Cluster, study: str) -> Manifest:
     return max(jobs[study], key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
 
-def delete(cluster: Cluster, name: str) -> None:
-    """Delete a Job with its pods and return when it is gone; studies stay in storage."""
-    with answering(cluster.namespace):
-        cluster.batch.delete_namespaced_job(name, cluster.namespace, propagation_policy="Foreground")
+def delete(cluster: Cluster, job: Manifest) -> None:
+    """Delete this Job with its pods, not one that took its place, and return when it is gone; studies stay."""
+    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    cluster.delete("job", name, uid)
     deadline = time.monotonic() + GONE_SECONDS
-    while cluster.find("job", name) is not None:
+    while (now := cluster.find("job", name)) is not None and now["metadata"]["uid"] == uid:
         if time.monotonic() > deadline:
             raise TinderboxError(f"job {name} is still being deleted after {GONE_SECONDS:.0f} s: its pod does not end")
         time.sleep(LOOK_SECONDS)
@@ -139,7 +144,12 @@ def driver_log(cluster: Cluster, pod: str, follow: bool) -> Iterator[str]:
     """Yield the lines that a driver has printed, and while `follow` those that it prints."""
     with answering(cluster.namespace):
         answer = cluster.core.read_namespaced_pod_log(
-            pod, cluster.namespace, container="driver", follow=follow, _preload_content=False
+            pod,
+            cluster.namespace,
+            container="driver",
+            follow=follow,
+            _preload_content=False,
+            _request_timeout=(PATIENCE[0], None),
         )
         rest = b""
         for block in answer.stream():

@@ -86,7 +86,9 @@ def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
     monkeypatch.setattr(module.jobs, "driver_log", played.log)
     monkeypatch.setattr(module.jobs, "find_job", lambda cluster, study: {"metadata": {"name": f"sweep-{study}"}})
-    monkeypatch.setattr(module.jobs, "delete", lambda cluster, job: played.deeds.append(("delete", job)))
+    monkeypatch.setattr(
+        module.jobs, "delete", lambda cluster, job: played.deeds.append(("delete", job["metadata"]["name"]))
+    )
     return played
 
 

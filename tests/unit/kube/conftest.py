@@ -93,7 +93,7 @@ def api(kubeconfig: Kubeconfig) -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_PATCH = do_DELETE = _reply  # noqa: N815 - names of the base class
+        do_GET = do_POST = do_PATCH = do_DELETE = _reply  # noqa: N815 - names of the base class
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
             """Print nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.kube.cluster import Refused, Release, connect, message_of
+from tinderbox.kube import cluster as module
+from tinderbox.kube.cluster import Refused, Release, Unreachable, connect, message_of
 
 RELEASES = "/api/v1/namespaces/lab/configmaps"
-JOB = "/apis/batch/v1/namespaces/lab/jobs/sweep-own"
+JOBS = "/apis/batch/v1/namespaces/lab/jobs"
+JOB = f"{JOBS}/sweep-own"
 SECRET = "/api/v1/namespaces/lab/secrets/sweep-own"  # noqa: S105 - a path
 
 Kubeconfig = Callable[..., Path]
@@ -149,6 +152,38 @@ def test_an_object_that_one_may_not_see(api: Any) -> None:
     api.answers[JOB] = lambda _: (403, {"message": "forbidden"})
     with pytest.raises(Refused, match="namespace lab does not let you: forbidden"):
         api.cluster().find("job", "sweep-own")
+
+
+def test_an_object_is_made_once(api: Any) -> None:
+    """A name that is taken is no error, and all else is."""
+    statuses = iter([201, 409, 403])
+    api.answers[JOBS] = lambda request: (next(statuses), {"metadata": {"uid": "1"}, "message": "no"})
+    cluster, job = api.cluster(), {"kind": "Job", "metadata": {"name": "sweep-own"}}
+    made = cluster.create("job", job)
+    assert made is not None
+    assert made["metadata"] == {"uid": "1"}
+    assert cluster.create("job", job) is None
+    with pytest.raises(Refused, match="does not let you"):
+        cluster.create("job", job)
+    assert [(request.method, json.loads(request.body)) for request in api.requests] == [("POST", job)] * 3
+
+
+@pytest.mark.parametrize("status", [200, 404, 409])
+def test_an_object_is_deleted(api: Any, status: int) -> None:
+    """Only the one that is meant: gone already, or in another one's place, is no error."""
+    api.answers[JOB] = lambda _: (status, {"kind": "Status", "message": "no"})
+    api.cluster().delete("job", "sweep-own", "uid-1")
+    asked = json.loads(api.requests[0].body)
+    assert (asked["preconditions"], asked["propagationPolicy"]) == ({"uid": "uid-1"}, "Foreground")
+
+
+def test_a_cluster_that_does_not_answer(kubeconfig: Kubeconfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not waited for without end."""
+    monkeypatch.setattr(module, "PATIENCE", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(Unreachable, match="timed out"):
+            connect(None, None).find("job", "sweep-own")
 
 
 def test_an_object_is_applied(api: Any) -> None:

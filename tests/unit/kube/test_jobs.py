@@ -18,7 +18,7 @@ LABELS = {INSTANCE: "own"}
 
 def job(name: str = "sweep-own", study: str = "own", created: str = "2026-01-01", **status: Any) -> Manifest:
     """A Job as the API server sends it."""
-    metadata = {"name": name, "creationTimestamp": created, "labels": {INSTANCE: study}}
+    metadata = {"name": name, "uid": "uid-0", "creationTimestamp": created, "labels": {INSTANCE: study}}
     return {"kind": "Job", "metadata": metadata, "spec": {}, "status": status}
 
 
@@ -61,6 +61,7 @@ class Memory:
         self.blocks: list[bytes] = []
         self.asked: dict[str, Any] = {}
         self.lasting = False
+        self.refused: str | None = None
         self.batch = self.core = self
 
     def find(self, kind: str, name: str) -> Manifest | None:
@@ -69,7 +70,17 @@ class Memory:
 
     def apply(self, kind: str, manifest: Manifest) -> Manifest:
         """Keep an object; each Job has an identity of its own."""
+        if kind == self.refused:
+            raise TinderboxError("the cluster refuses: exceeded quota")
         self.deeds.append(f"apply {kind}")
+        self.things[kind, manifest["metadata"]["name"]] = manifest
+        return manifest
+
+    def create(self, kind: str, manifest: Manifest) -> Manifest | None:
+        """Keep an object with an identity of its own, unless there is one of its name."""
+        if (kind, manifest["metadata"]["name"]) in self.things:
+            return None
+        self.deeds.append(f"create {kind}")
         made = {**manifest, "metadata": {**manifest["metadata"], "uid": f"uid-{len(self.deeds)}"}}
         self.things[kind, manifest["metadata"]["name"]] = made
         return made
@@ -78,11 +89,11 @@ class Memory:
         """Return it: all is plain here."""
         return answer
 
-    def delete_namespaced_job(self, name: str, namespace: str, propagation_policy: str) -> None:
-        """Delete a Job with its pods."""
-        self.deeds.append(f"delete {name} in {namespace}, {propagation_policy}")
-        if not self.lasting:
-            del self.things["job", name]
+    def delete(self, kind: str, name: str, uid: str) -> None:
+        """Delete an object with this identity."""
+        self.deeds.append(f"delete {kind} {uid}")
+        if not self.lasting and self.things[kind, name]["metadata"]["uid"] == uid:
+            del self.things[kind, name]
 
     def list_namespaced_job(self, namespace: str, label_selector: str) -> Any:
         """Return all drivers' Jobs."""
@@ -201,10 +212,10 @@ def test_a_job_that_was_deleted(cluster: Any) -> None:
 
 
 def test_a_first_submission(cluster: Any, objects: Any) -> None:
-    """ConfigMap and Secret are there before the Job, and go with it: they are owned by the one that was made."""
+    """The Job comes first, so that only one can; ConfigMap and Secret go with the one that was made."""
     jobs.submit(cluster, objects)
-    assert cluster.deeds == ["apply config_map", "apply secret", "apply job", "apply config_map", "apply secret"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "sweep-own", "uid": "uid-3"}
+    assert cluster.deeds == ["create job", "apply secret", "apply config_map"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "sweep-own", "uid": "uid-1"}
     for kind in ("config_map", "secret"):
         assert cluster.things[kind, "sweep-own"]["metadata"]["ownerReferences"] == [owner]
     assert "ownerReferences" not in cluster.things["job", "sweep-own"]["metadata"]
@@ -215,8 +226,27 @@ def test_a_job_that_has_ended_is_replaced(cluster: Any, objects: Any, kind: str)
     """It goes with its pods before anything is applied."""
     cluster.things["job", "sweep-own"] = over(kind)
     jobs.submit(cluster, objects)
-    assert cluster.deeds[:2] == ["delete sweep-own in lab, Foreground", "apply config_map"]
-    assert cluster.things["job", "sweep-own"]["metadata"]["uid"] == "uid-4"
+    assert cluster.deeds[:2] == ["delete job uid-0", "create job"]
+    assert cluster.things["job", "sweep-own"]["metadata"]["uid"] == "uid-2"
+
+
+def test_two_submissions_at_once(cluster: Any, objects: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later one is refused, has written nothing over the other one's job file, and leaves its Job alone."""
+    jobs.submit(cluster, objects)
+    monkeypatch.setattr(cluster, "find", lambda kind, name: None)  # it looked before the first one was made
+    done = list(cluster.deeds)
+    with pytest.raises(BadInput, match="job sweep-own runs in namespace lab and was not touched"):
+        jobs.submit(cluster, objects)
+    assert cluster.deeds == done
+
+
+@pytest.mark.parametrize("kind", ["secret", "config_map"])
+def test_a_submission_that_is_refused_half_way(cluster: Any, objects: Any, kind: str) -> None:
+    """Leaves no Job that would wait for ever."""
+    cluster.refused = kind
+    with pytest.raises(TinderboxError, match="exceeded quota"):
+        jobs.submit(cluster, objects)
+    assert ("job", "sweep-own") not in cluster.things
 
 
 def test_a_job_that_runs_is_not_touched(cluster: Any, objects: Any) -> None:
@@ -234,8 +264,15 @@ def test_a_job_that_runs_is_not_touched(cluster: Any, objects: Any) -> None:
 def test_a_job_is_deleted(cluster: Any) -> None:
     """Which is over when it is gone."""
     cluster.things["job", "sweep-own"] = job()
-    jobs.delete(cluster, "sweep-own")
+    jobs.delete(cluster, job())
     assert cluster.things == {}
+
+
+def test_a_job_whose_place_is_taken(cluster: Any) -> None:
+    """Is gone, and the one in its place is not touched."""
+    cluster.things["job", "sweep-own"] = {**job(), "metadata": {**job()["metadata"], "uid": "uid-9"}}
+    jobs.delete(cluster, job())
+    assert ("job", "sweep-own") in cluster.things
 
 
 def test_a_job_that_does_not_go(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +281,7 @@ def test_a_job_that_does_not_go(cluster: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(jobs, "LOOK_SECONDS", 0.01)
     cluster.things["job", "sweep-own"], cluster.lasting = job(), True
     with pytest.raises(TinderboxError) as failed:
-        jobs.delete(cluster, "sweep-own")
+        jobs.delete(cluster, job())
     assert str(failed.value) == "job sweep-own is still being deleted after 0 s: its pod does not end"
 
 
@@ -289,7 +326,8 @@ def test_lines_of_a_log(cluster: Any, blocks: list[bytes], lines: list[str]) -> 
     """They are whole, wherever the blocks that they come in end."""
     cluster.blocks = blocks
     assert list(jobs.driver_log(cluster, "sweep-own-a", follow=True)) == lines
-    assert cluster.asked == {"pod": "sweep-own-a", "container": "driver", "follow": True, "_preload_content": False}
+    options = {"follow": True, "_preload_content": False, "_request_timeout": (10.0, None)}  # it may be quiet for long
+    assert cluster.asked == {"pod": "sweep-own-a", "container": "driver", **options}
 
 
 def test_lines_come_as_they_are_printed(cluster: Any) -> None:
