@@ -18,4 +18,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def helm() -> None:
     """Skip where there is no helm."""
     if find_helm("helm") is None:
-        pytest.skip("there is no helm: install it, or run python -m tests.cluster build")
+        pytest.skip("there is no helm: install it, or run python -m tests.cluster build helm")

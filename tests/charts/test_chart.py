@@ -59,7 +59,7 @@ def test_defaults_are_what_a_cluster_needs_and_no_more() -> None:
 def test_helm_3_renders_what_helm_4_renders(values: Thing) -> None:
     """Both versions of helm take the chart."""
     if find_helm("helm3") is None:
-        pytest.skip("there is no helm3: run python -m tests.cluster build")
+        pytest.skip("there is no helm3: run python -m tests.cluster build helm")
     older, newer = render(values, helm="helm3"), render(values)
     assert older.kinds() == newer.kinds()
     assert all(thing in newer.things for thing in older.things)

@@ -84,9 +84,9 @@ MODULES = (
         {},
     ),
     Module("coredns", {"coredns": "."}, {}),
-    # Both from one go.mod: what they share is compiled once.
-    Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm", "helm3": "helm.sh/helm/v3/cmd/helm"}, STAMP),
     Module("pause", {"pause": "."}, {}),
+    # Both from one go.mod: what they share is compiled once.
+    Module("helm", {"helm": "helm.sh/helm/v4/cmd/helm", "helm3": "helm.sh/helm/v3/cmd/helm"}, STAMP, True),
     Module("prometheus", _same_names("github.com/prometheus/prometheus/cmd", "prometheus", "promtool"), {}, True),
     Module("cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}, {}, True),
 )
