@@ -15,7 +15,8 @@ import pytest
 
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.errors import TinderboxError
-from tinderbox.sweeping.study import State, Study
+from tinderbox.sweeping.history import State
+from tinderbox.sweeping.study import Study
 
 Processes = Callable[[], dict[int, str]]
 Eventually = Callable[[Callable[[], bool], float], bool]

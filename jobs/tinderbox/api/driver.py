@@ -16,6 +16,7 @@ from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.coordinator import Coordinator, Rules
 from tinderbox.sweeping.journal import Journal, rebuild
+from tinderbox.sweeping.rungs import Ladder
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
 from tinderbox.sweeping.study import Study
@@ -142,7 +143,19 @@ def check(server: Server) -> None:
 def rules_of(plan: Plan) -> Rules:
     """Return what the coordinator decides by."""
     job = plan.job
-    return Rules(seed=job.seed, epochs=job.epochs, limit=plan.proposer.limit, seconds=job.budget.time)
+    rungs, budget, checkpoints = job.rungs, job.budget, job.checkpoints
+    return Rules(
+        seed=job.seed,
+        epochs=job.epochs,
+        limit=plan.proposer.limit,
+        seconds=budget.time,
+        ladder=None
+        if rungs is None
+        else Ladder(rungs.min_epochs, rungs.reduction, job.epochs, pauses=rungs.method == "promote"),
+        trial_seconds=budget.trial_time,
+        checkpoint_epochs=checkpoints.epochs,
+        checkpoint_seconds=checkpoints.every,
+    )
 
 
 @contextmanager

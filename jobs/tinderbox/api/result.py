@@ -12,8 +12,9 @@ from tinderbox.errors import BadInput
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder, log_name
 from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.journal import rebuild
-from tinderbox.sweeping.study import Study, Trial
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

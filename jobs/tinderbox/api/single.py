@@ -16,7 +16,7 @@ from tinderbox.data import pack, unpack
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.process import Child, Nursery, set_threads
-from tinderbox.sweeping.child import Over, Reporting, Work, run, stand_by
+from tinderbox.sweeping.child import Over, Reporting, Start, Work, run, stand_by
 from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.messages import Decision, Lease
 from tinderbox.sweeping.seeds import derive
@@ -131,7 +131,7 @@ def explain_failure(parameters: Parameters, failure: Failure) -> TinderboxError:
 def _time_reports(child: Child, lease: Lease, timeout: float) -> dict[int, float] | None:
     """Return when the trial began, as epoch 0, and when its first reports came, two at most."""
     times = {0: time.monotonic()}
-    child.send(lease)
+    child.send(Start(lease))
     while len(times) < 3:
         try:
             message = child.receive(max(times[0] + timeout - time.monotonic(), 0.0))

@@ -31,8 +31,8 @@ from tinderbox.config.reading import split_setting
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.manifest import TOKEN_VARIABLE
 from tinderbox.storage import StudyFolder, find_studies
+from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Decision
-from tinderbox.sweeping.study import State
 
 MEASURE_SECONDS = 120.0
 STORAGE_VARIABLE = "TINDERBOX_STORAGE"

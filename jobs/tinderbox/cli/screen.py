@@ -9,8 +9,9 @@ from typing import Any, Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.status import Status
-from tinderbox.sweeping.study import Study, Trial
+from tinderbox.sweeping.study import Study
 
 SUMMARY_SECONDS = 60.0
 LONGEST_SENTENCE = 500

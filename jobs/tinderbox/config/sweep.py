@@ -51,10 +51,37 @@ class Search(Closed):
 
 
 class Budget(Closed):
-    """Where the study ends: a number of trials, a length of time, or both; a grid without `trials` runs whole."""
+    """Where the study ends: a number of trials, a length of time, or both; a grid without `trials` runs whole.
+
+    `trial_time` is the longest that one attempt of a trial may take.
+    """
 
     trials: int | None = Field(default=None, ge=1, le=1_000_000)
     time: Annotated[Seconds, Field(gt=0, le=LONGEST_SECONDS)] | None = None
+    trial_time: Annotated[Seconds, Field(gt=0, le=LONGEST_SECONDS)] | None = None
+
+
+class Rungs(Closed):
+    """Where weak trials end early, by asynchronous successive halving (ASHA).
+
+    Of the trials that have reached `min_epochs` epochs, the best 1/`reduction` go on to `reduction` times as many, and
+    so on up to `epochs`. The others are paused with a checkpoint and go on if they are among the best later; with
+    `stop`, or where the function gives no checkpoint, they are stopped.
+    """
+
+    min_epochs: int = Field(default=1, ge=1, le=1_000_000_000)
+    reduction: int = Field(default=3, ge=2, le=1_000)
+    method: Literal["promote", "stop"] = "promote"
+
+
+class Checkpoints(Closed):
+    """How often the state of a running trial is saved: once it is `every` old, and every so many `epochs`.
+
+    What happens to a slot costs the trial at most what it did since.
+    """
+
+    every: Annotated[Seconds, Field(gt=0, le=LONGEST_SECONDS)] = 60.0
+    epochs: int | None = Field(default=None, ge=1, le=1_000_000_000)
 
 
 class SweepJob(Closed):
@@ -74,6 +101,8 @@ class SweepJob(Closed):
     parameters: dict[str, AnyParameter] = Field(min_length=1)
     search: Search
     budget: Budget = Budget()
+    rungs: Rungs | None = Field(default=None, description="where weak trials end early; without it, all run whole")
+    checkpoints: Checkpoints = Checkpoints()
     epochs: int = Field(ge=1, le=1_000_000_000, description="epochs of one whole trial")
     slots: int = Field(default=2, ge=1, le=10_000, description="trials that run at the same time")
     cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one slot")
@@ -129,6 +158,15 @@ class SweepJob(Closed):
         unknown = [value for value in wanted if value not in source.choices]
         if unknown:
             raise ValueError(f"{name}: when asks {parent} to be {unknown[0]!r}, which is none of {source.choices}")
+
+    @model_validator(mode="after")
+    def _check_rungs(self) -> SweepJob:
+        if self.rungs is not None and self.rungs.min_epochs >= self.epochs:
+            raise ValueError(
+                f"rungs: min_epochs must be less than the {self.epochs} epochs of a whole trial, "
+                f"got {self.rungs.min_epochs}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_search(self) -> SweepJob:

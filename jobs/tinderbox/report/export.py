@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
+from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.projection import distribution
-from tinderbox.sweeping.study import State, Study, Trial
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import optuna

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.config import ChoiceParameter, FloatParameter, Number, SweepJob, Value
 from tinderbox.report.colors import INK, MAXIMUM, ramp
 from tinderbox.report.wording import number, plain
-from tinderbox.sweeping.study import Study, Trial
+from tinderbox.sweeping.history import Trial
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

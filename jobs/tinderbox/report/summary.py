@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tinderbox.config import SweepJob
 from tinderbox.models.gain import Gain
 from tinderbox.report.wording import count, duration, moment, number, parameters
-from tinderbox.sweeping.study import State, Study
+from tinderbox.sweeping.history import State
+from tinderbox.sweeping.study import Study
 
 
 @dataclass(frozen=True)

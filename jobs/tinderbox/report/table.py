@@ -8,7 +8,8 @@ from typing import Literal
 
 from tinderbox.config import Number, SweepJob
 from tinderbox.report.wording import NOTHING, number, plain
-from tinderbox.sweeping.study import Study, Trial
+from tinderbox.sweeping.history import Trial
+from tinderbox.sweeping.study import Study
 
 _FAILURES = ("failed", "diverged", "lost")
 

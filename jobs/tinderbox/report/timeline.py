@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tinderbox.report.colors import OUTCOMES
 from tinderbox.report.wording import duration, number, parameters
-from tinderbox.sweeping.study import Attempt, Study, Trial
+from tinderbox.sweeping.history import Attempt, Trial
+from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

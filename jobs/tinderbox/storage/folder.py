@@ -9,7 +9,7 @@ import json
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
@@ -23,6 +23,9 @@ from tinderbox.run import Run
 from tinderbox.storage.log import SegmentLog
 
 T = TypeVar("T")
+
+BLOCK = 1 << 20
+"""In bytes: what is read of a file at a time."""
 
 
 class StudyFolder:
@@ -189,6 +192,17 @@ class StudyFolder:
             if hashed.hexdigest() != sha256:
                 raise BadInput(f"a checkpoint of trial {trial} arrived with digest {hashed.hexdigest()}, not {sha256}")
         return name, size
+
+    async def send_checkpoint(self, path: str) -> AsyncIterator[bytes]:
+        """Yield what is in a checkpoint of the study, in blocks."""
+        async with _in_thread(self._files.open(self.path(path), "rb")) as file:
+            while block := await asyncio.to_thread(file.read, BLOCK):
+                yield block
+
+    async def discard(self, path: str) -> None:
+        """Throw a checkpoint of the study away; one that is gone already is no error."""
+        with suppress(FileNotFoundError):
+            await asyncio.to_thread(self._files.rm_file, self.path(path))
 
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Store what an attempt has printed so far, in place of an earlier call's text and never of a later one's."""

@@ -24,7 +24,7 @@ from tinderbox.data.packing import open_packed
 from tinderbox.failure import NO_FAILURE, Failure, describe
 from tinderbox.sweeping.messages import Decision, Lease
 from tinderbox.sweeping.objective import Objective
-from tinderbox.sweeping.trial import Trial, TrialStopped
+from tinderbox.sweeping.trial import Trial, TrialPaused, TrialStopped
 
 _OURS = Path(__file__).parent
 
@@ -38,6 +38,14 @@ class Work:
     code: Path
     data: Path
     repeat: bool
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a child runs next, and the file with the state that it goes on from, if there is one."""
+
+    lease: Lease
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Saved:
 class Over:
     """The function has ended; `failure` says how where it did not return."""
 
-    outcome: Literal["complete", "failed", "stopped"]
+    outcome: Literal["complete", "failed", "stopped", "paused", "infrastructure"]
     failure: Failure = NO_FAILURE
 
 
@@ -94,12 +102,13 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     # takes it 0.4 s and copies every page that the processes share.
     gc.freeze()
     seed_generators(0)  # a rehearsal: the pages it writes to are copied now, while no trial waits
-    while (lease := _next(connection)) is not None:
+    while (start := _next(connection)) is not None:
         if isinstance(prepared, Failure):
             connection.send(Over("failed", prepared))
         else:
             function, data = prepared
-            connection.send(run(function, Trial(lease, data, work.metric, Pipe(connection))))
+            trial = Trial(start.lease, data, work.metric, Pipe(connection), start.checkpoint)
+            connection.send(run(function, trial))
         if not work.repeat:
             return
 
@@ -113,12 +122,12 @@ def _prepare(work: Work) -> tuple[Callable[[Trial], Any], Dataset] | Failure:
         return describe(error, skip=_OURS)
 
 
-def _next(connection: Connection) -> Lease | None:
+def _next(connection: Connection) -> Start | None:
     try:
-        lease: Lease | None = connection.recv()
+        start: Start | None = connection.recv()
     except EOFError:
         return None
-    return lease
+    return start
 
 
 def run(function: Callable[[Trial], Any], trial: Trial, passed_on: tuple[type[BaseException], ...] = ()) -> Over:
@@ -130,6 +139,8 @@ def run(function: Callable[[Trial], Any], trial: Trial, passed_on: tuple[type[Ba
     try:
         function(trial)
         trial.close()
+    except TrialPaused:
+        return Over("paused")
     except TrialStopped:
         return Over("stopped")
     except passed_on:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import urllib3
@@ -24,6 +25,7 @@ from tinderbox.sweeping.messages import (
     Finish,
     Heartbeat,
     Report,
+    Resume,
 )
 
 _REPEATED = urllib3.Retry(total=8, backoff_factor=0.2, backoff_max=5.0, allowed_methods=None, status_forcelist=[503])
@@ -89,13 +91,32 @@ class Client:
         with path.open("rb") as file:
             self._send("PUT", f"/trials/{trial}/checkpoint?{query}", file, {"Content-Length": str(size)})
 
+    def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
+        """Fetch the state that an attempt goes on from.
+
+        Raises:
+            TinderboxError: It did not arrive as it was saved.
+        """
+        target = f"/trials/{trial}/checkpoint?{urlencode({'attempt': attempt, 'slot': slot})}"
+        try:
+            with self._pool.urlopen("GET", target, headers=self._headers, preload_content=False) as reply:
+                if reply.status != 200:
+                    _refuse(reply.status, reply.headers.get("Content-Type", ""), reply.read())
+                with path.open("wb") as file:
+                    shutil.copyfileobj(reply, file)
+        except urllib3.exceptions.HTTPError as error:
+            raise TinderboxError(f"the driver does not send it: {error}") from error
+        if checkpoint.digest(path) != (resume.sha256, resume.size):
+            raise TinderboxError(f"what arrived for epoch {resume.epoch} is not what was saved")
+
     def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None = None) -> bytes:
         reply = self._pool.urlopen(method, path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not
-        if reply.status == 200:
-            return reply.data
-        reason = (
-            json.loads(reply.data)["error"]
-            if reply.headers.get("Content-Type", "").startswith("application/json")
-            else f"HTTP {reply.status}"
-        )
-        raise {400: BadInput, 409: StaleAttempt}.get(reply.status, TinderboxError)(reason)
+        if reply.status != 200:
+            _refuse(reply.status, reply.headers.get("Content-Type", ""), reply.data)
+        return reply.data
+
+
+def _refuse(status: int, kind: str, body: bytes) -> NoReturn:
+    """Raise what a refusal means."""
+    reason = json.loads(body)["error"] if kind.startswith("application/json") else f"HTTP {status}"
+    raise {400: BadInput, 409: StaleAttempt}.get(status, TinderboxError)(reason)

@@ -17,12 +17,25 @@ _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 Metrics = dict[str, float]
 Parameters = dict[str, Value]
 
-Outcome = Literal["complete", "failed", "diverged", "stopped", "lost", "released"]
+Outcome = Literal[
+    "complete",
+    "failed",
+    "diverged",
+    "stopped",
+    "timed_out",
+    "out_of_memory",
+    "paused",
+    "released",
+    "lost",
+    "infrastructure",
+]
 """How an attempt ended.
 
-complete: the function returned; failed: it raised; diverged: it reported NaN or infinity; stopped: the
-budget was used up; lost: its slot vanished; released: the driver shut down. The last two end an attempt
-but not its trial, which waits for a slot again.
+complete: the function returned; failed: it raised; diverged: it reported NaN or infinity; stopped: a rung or the
+budget ended it; timed_out and out_of_memory: it took more than it may. The others end an attempt but not its trial,
+which goes on from its last checkpoint. paused: it waits on a rung; released: the driver or its slot was asked to end;
+lost: its slot vanished; infrastructure: the slot could not do its part, such as fetch a checkpoint. Only the last two
+are counted, for a trial that is lost again and again has failed.
 """
 
 
@@ -87,6 +100,42 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class CheckpointFreed:
+    """A state that nothing needs any more was thrown away."""
+
+    type: Literal["checkpoint_freed"] = "checkpoint_freed"
+    time: float
+    trial: int
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class RungDecided:
+    """A trial that has reached a rung, at `epoch`, goes on, waits there, or is stopped; one that waits may go on later.
+
+    `rung` is the rung's own epoch, which a function that reports every few epochs may skip.
+    """
+
+    type: Literal["rung_decided"] = "rung_decided"
+    time: float
+    trial: int
+    rung: int
+    epoch: int
+    action: Literal["go_on", "pause", "stop"]
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class NodeAvoided:
+    """Attempts on a node were lost one after the other: it gets no trials while there is another one."""
+
+    type: Literal["node_avoided"] = "node_avoided"
+    time: float
+    node: str
+    cause: str
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class AttemptEnded:
     """An attempt is over; `cause` is a sentence and `details` a traceback, empty where nothing is to be explained."""
 
@@ -134,6 +183,9 @@ Event = (
     | AttemptStarted
     | Reported
     | CheckpointSaved
+    | CheckpointFreed
+    | RungDecided
+    | NodeAvoided
     | AttemptEnded
     | SlotJoined
     | SlotLeft

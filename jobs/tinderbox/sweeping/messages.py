@@ -30,14 +30,25 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class Resume:
+    """The state that an attempt goes on from: after how many epochs, and where it is kept."""
+
+    epoch: int
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Lease:
-    """The right to run one attempt of a trial, for as long as the slot is heard of."""
+    """The right to run one attempt of a trial, from a state or anew, for as long as the slot is heard of."""
 
     trial: int
     attempt: int
     parameters: Parameters
     seed: int
     epochs: int
+    resume: Resume | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
@@ -62,9 +73,9 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Decision:
-    """What a trial does after a report: first `save` its state, then go on or stop."""
+    """What a trial does after a report: first `save` its state, then go on, pause or stop."""
 
-    action: Literal["go_on", "stop"] = "go_on"
+    action: Literal["go_on", "pause", "stop"] = "go_on"
     save: bool = False
 
 
@@ -74,7 +85,7 @@ class Finish:
 
     ask: Ask
     attempt: int
-    outcome: Literal["complete", "failed", "stopped"]
+    outcome: Literal["complete", "failed", "stopped", "paused", "out_of_memory", "infrastructure"]
     cause: str = ""
     details: str = ""
     log: str = ""
@@ -82,12 +93,17 @@ class Finish:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class Heartbeat:
-    """A slot is alive and runs this attempt (`trial` None: it is idle); `log` is what the trial printed, if new."""
+    """A slot is alive and runs this attempt (`trial` None: it is idle); `log` is what the trial printed, if new.
+
+    `memory` is what the trial's processes hold, in bytes; `leaving` says that the slot's machine is being taken away.
+    """
 
     slot: str
     trial: int | None = None
     attempt: int = 0
     log: str | None = None
+    memory: int = 0
+    leaving: bool = False
 
 
 ASK, ANSWER = TypeAdapter(Ask), TypeAdapter(Answer)

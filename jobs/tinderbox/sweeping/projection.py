@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
 from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.space import is_active
-from tinderbox.sweeping.study import State, Trial
 
 if TYPE_CHECKING:
     import optuna

@@ -41,6 +41,12 @@ class Files(Protocol):
             BadInput: What arrived has another digest.
         """
 
+    def send_checkpoint(self, path: str) -> AsyncIterator[bytes]:
+        """Yield what is in a checkpoint, in blocks."""
+
+    async def discard(self, path: str) -> None:
+        """Throw a checkpoint away; one that is gone already is no error."""
+
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Store what an attempt has printed so far."""
 
@@ -93,6 +99,7 @@ class Routes:
                 web.post("/heartbeat", self.heartbeat),
                 web.post("/trials/{trial:\\d+}/report", self.report),
                 web.put("/trials/{trial:\\d+}/checkpoint", self.checkpoint),
+                web.get("/trials/{trial:\\d+}/checkpoint", self.resume),
                 web.post("/trials/{trial:\\d+}/finish", self.finish),
                 web.get("/status", self.status),
                 web.get("/files", self.files),
@@ -153,6 +160,20 @@ class Routes:
         self._host.coordinator.saved(event, query["slot"])
         await self._host.settle()
         return web.json_response({})
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Send the state that an attempt goes on from."""
+        trial, query = _trial(request), request.query
+        path = self._host.coordinator.resume(trial, int(query["attempt"]), query["slot"])
+        blocks = self._files.send_checkpoint(path)
+        first = await anext(blocks)  # a file that cannot be opened is still refused with a reason
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(first)
+        async for block in blocks:
+            await response.write(block)
+        await response.write_eof()
+        return response
 
     async def status(self, request: web.Request) -> web.Response:
         """Reply with the study at a glance, once all that it tells of is safe."""

@@ -16,9 +16,9 @@ import numpy as np
 from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.space import defaults, from_unit, grid
-from tinderbox.sweeping.study import Trial
 
 
 class Method(Protocol):

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -36,7 +37,7 @@ class Server:
     ) -> None:
         self.coordinator = coordinator
         self.failure: Exception | None = None
-        self._journal, self._proposer = journal, proposer
+        self._journal, self._proposer, self._files = journal, proposer, files
         # A slot that hangs up must not be leased a trial by its own request, which waits for one.
         self._runner = web.AppRunner(
             Routes(self, files, token).application(), access_log=None, shutdown_timeout=1.0, handler_cancellation=True
@@ -104,7 +105,7 @@ class Server:
 
     def status(self) -> Status:
         """Return where the study stands."""
-        rules, slots = self.coordinator.rules, len(self.coordinator.slots)
+        rules, slots = self.coordinator.rules, len(self.coordinator.roster.slots)
         return take_status(self.coordinator.study, rules.limit, rules.seconds, slots, self.now())
 
     def see_watcher(self) -> None:
@@ -120,6 +121,13 @@ class Server:
         await self._journal.flush()
         if self.coordinator.study.finished is not None:
             self._ended.set()
+
+    async def _tidy(self) -> None:
+        """Throw away what no trial needs, once the record says so."""
+        garbage, self.coordinator.garbage = self.coordinator.garbage, []
+        for path in garbage:
+            with suppress(OSError):  # it costs room and nothing else
+                await self._files.discard(path)
 
     def _announce(self) -> None:
         if self._journal.news != self._announced:
@@ -144,6 +152,7 @@ class Server:
         await self._runner.cleanup()
         try:
             await self._journal.flush()
+            await self._tidy()
         except Exception as error:
             self.failure = self.failure or error
 
@@ -158,6 +167,7 @@ class Server:
     async def _keep_time(self) -> None:
         while True:
             await self.settle()
+            await self._tidy()
             await asyncio.sleep(TICK_SECONDS)
 
     async def _keep_proposing(self) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tinderbox.errors import StaleAttempt
+from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.process import Child, Nursery
-from tinderbox.sweeping.child import Over, Reporting, Saved, Work, stand_by
-from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
+from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, stand_by
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 
 _POLL_SECONDS = 0.5
 _PAUSE_SECONDS = 0.5
@@ -36,6 +37,9 @@ class Door(Protocol):
 
     def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
         """Bring a checkpoint to storage."""
+
+    def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
+        """Fetch the state that an attempt goes on from; it is whole afterwards, or there is an error."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,9 @@ class Slot:
     def _run(self, lease: Lease) -> Answer:
         """Run one attempt and return what to do next."""
         child = self._standby or self._nursery.start()
-        self._verdict, self._running = None, (lease, child)
-        child.send(lease)
-        self._standby = self._prepare()
+        self._standby, self._verdict, self._running = None, None, (lease, child)
         try:
-            over = self._relay(lease, child)
+            over = self._attempt(lease, child)
             answer = self._door.finish(lease.trial, self._finish(lease, child, over))
         except BaseException as error:
             child.end()
@@ -101,6 +103,22 @@ class Slot:
             self._running = None
         self._put_back(child, over)
         return answer
+
+    def _attempt(self, lease: Lease, child: Child) -> Over:
+        """Let a child run an attempt, from its checkpoint if there is one, and return how it has ended."""
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:
+            path = None
+            if lease.resume is not None:
+                path = Path(folder, "checkpoint")
+                try:
+                    self._door.download(lease.trial, lease.attempt, self._settings.name, lease.resume, path)
+                except StaleAttempt:
+                    raise
+                except (TinderboxError, OSError) as error:
+                    return Over("infrastructure", Failure(f"its checkpoint could not be fetched: {error}"))
+            child.send(Start(lease, path))
+            self._standby = self._prepare()
+            return self._relay(lease, child)
 
     def _prepare(self) -> Child | None:
         """Clear the last child away and let the next one import what it needs, while this one trains."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinderbox.sweeping.events import Parameters
-from tinderbox.sweeping.study import State, Study
+from tinderbox.sweeping.history import State
+from tinderbox.sweeping.study import Study
 
 
 @dataclass(frozen=True)

@@ -4,117 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Any
 
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
+    CheckpointFreed,
     CheckpointSaved,
     Event,
-    Metrics,
-    Outcome,
-    Parameters,
+    NodeAvoided,
     Reported,
+    RungDecided,
     SlotJoined,
     SlotLeft,
     StudyEnded,
     StudyStarted,
     TrialProposed,
 )
-
-
-class State(StrEnum):
-    """Where a trial stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    DIVERGED = "diverged"
-    STOPPED = "stopped"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the trial will never run again."""
-        return self not in (State.WAITING, State.RUNNING)
-
-
-_STATE_AFTER: dict[Outcome, State] = {
-    "complete": State.COMPLETE,
-    "failed": State.FAILED,
-    "diverged": State.DIVERGED,
-    "stopped": State.STOPPED,
-    "lost": State.WAITING,
-    "released": State.WAITING,
-}
-
-
-@dataclass
-class Attempt:
-    """One lease of a trial: who ran it, when, and how it ended."""
-
-    number: int
-    slot: str
-    node: str
-    started: float
-    ended: float | None = None
-    outcome: Outcome | None = None
-    cause: str = ""
-    details: str = ""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The state of a trial after one epoch; `path` is relative to the study's folder."""
-
-    attempt: int
-    epoch: int
-    path: str
-    sha256: str
-    size: int
-
-
-@dataclass
-class Trial:
-    """One point of the space and all that happened to it; `reports` maps epochs to metrics."""
-
-    number: int
-    parameters: Parameters
-    seed: int
-    baseline: bool
-    state: State = State.WAITING
-    attempts: list[Attempt] = field(default_factory=list)
-    reports: dict[int, Metrics] = field(default_factory=dict)
-    checkpoint: Checkpoint | None = None
-
-    @property
-    def attempt(self) -> int:
-        """The number of the newest attempt, 0 before the first."""
-        return len(self.attempts)
-
-    @property
-    def epoch(self) -> int:
-        """The last epoch reported, 0 before the first."""
-        return max(self.reports, default=0)
-
-    @property
-    def cause(self) -> str:
-        """Why the newest attempt ended, empty where there is nothing to explain."""
-        return self.attempts[-1].cause if self.attempts else ""
-
-    @property
-    def seconds(self) -> float:
-        """How long the attempts that ended ran, in seconds."""
-        return sum(attempt.ended - attempt.started for attempt in self.attempts if attempt.ended is not None)
-
-    def value(self, metric: str) -> float | None:
-        """Return the metric's last report, None where there is none."""
-        return self.reports[self.epoch].get(metric) if self.reports else None
-
-    def curve(self, metric: str) -> list[tuple[int, float]]:
-        """Return epochs and values of a metric in order."""
-        return [(epoch, metrics[metric]) for epoch, metrics in sorted(self.reports.items()) if metric in metrics]
+from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
 
 
 @dataclass
@@ -132,8 +41,9 @@ class SlotLife:
 class Study:
     """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
 
-    `started` is when the first driver took it over and `resumed` when the newest one did; `spent` is the time in
-    seconds that earlier drivers worked on it, and `newest` the time of the newest event.
+    `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
+    trials. `started` is when the first driver took the study over and `resumed` when the newest one did; `spent` is the
+    time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
     """
 
     metric: str
@@ -150,6 +60,8 @@ class Study:
     ended: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
     slots: list[SlotLife] = field(default_factory=list)
+    freed: int = 0
+    avoided: dict[str, str] = field(default_factory=dict)
     best: Trial | None = None
     baseline: Trial | None = None
 
@@ -182,26 +94,7 @@ class Study:
 
     def apply(self, event: Event) -> None:
         """Take one event into the state."""
-        match event:
-            case StudyStarted():
-                self._resume(event)
-            case TrialProposed():
-                self._propose(event)
-            case AttemptStarted():
-                self._start(event)
-            case Reported():
-                self.trials[event.trial].reports[event.epoch] = event.metrics
-            case CheckpointSaved():
-                checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
-                self.trials[event.trial].checkpoint = checkpoint
-            case AttemptEnded():
-                self._end(event)
-            case SlotJoined():
-                self.slots.append(SlotLife(event.slot, event.node, event.time))
-            case SlotLeft():
-                self._leave(event)
-            case StudyEnded():
-                self.finished, self.cause = event.time, event.cause
+        _TAKE[type(event)](self, event)
         self.newest = event.time
 
     def _resume(self, event: StudyStarted) -> None:
@@ -222,16 +115,38 @@ class Study:
 
     def _start(self, event: AttemptStarted) -> None:
         trial = self.trials[event.trial]
-        trial.reports = {}
+        trial.halted = None
+        trial.reports = {epoch: told for epoch, told in trial.reports.items() if epoch <= trial.kept}
         trial.attempts.append(Attempt(event.attempt, event.slot, event.node, event.time))
         self._move(trial, State.RUNNING)
+
+    def _report(self, event: Reported) -> None:
+        self.trials[event.trial].reports[event.epoch] = event.metrics
+
+    def _save(self, event: CheckpointSaved) -> None:
+        checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
+        self.trials[event.trial].checkpoint = checkpoint
+
+    def _free(self, event: CheckpointFreed) -> None:
+        trial = self.trials[event.trial]
+        self.freed += event.size
+        if trial.checkpoint is not None and trial.checkpoint.path == event.path:
+            trial.checkpoint = None
+
+    def _decide(self, event: RungDecided) -> None:
+        trial = self.trials[event.trial]
+        trial.halted = event.epoch if event.action == "pause" else None
+        if event.action == "go_on":
+            trial.passed = event.epoch
+            if trial.state is State.PAUSED:
+                self._move(trial, State.WAITING)
 
     def _end(self, event: AttemptEnded) -> None:
         trial = self.trials[event.trial]
         attempt = trial.attempts[event.attempt - 1]
         attempt.ended, attempt.outcome = event.time, event.outcome
         attempt.cause, attempt.details = event.cause, event.details
-        self._move(trial, _STATE_AFTER[event.outcome])
+        self._move(trial, trial.state_after(event.outcome))
         if trial.state.ended:
             self.ended.append(self.open.pop(trial.number))
         value = trial.value(self.metric)
@@ -243,7 +158,33 @@ class Study:
         self.counts[state] += 1
         trial.state = state
 
+    def _join(self, event: SlotJoined) -> None:
+        self.slots.append(SlotLife(event.slot, event.node, event.time))
+
+    def _avoid(self, event: NodeAvoided) -> None:
+        self.avoided[event.node] = event.cause
+
+    def _finish(self, event: StudyEnded) -> None:
+        self.finished, self.cause = event.time, event.cause
+
     def _leave(self, event: SlotLeft) -> None:
         for life in self.slots:
             if life.slot == event.slot and life.left is None:
                 life.left, life.cause = event.time, event.cause
+
+
+_TAKE: dict[type, Callable[[Study, Any], None]] = {
+    StudyStarted: Study._resume,
+    TrialProposed: Study._propose,
+    AttemptStarted: Study._start,
+    Reported: Study._report,
+    CheckpointSaved: Study._save,
+    CheckpointFreed: Study._free,
+    RungDecided: Study._decide,
+    AttemptEnded: Study._end,
+    SlotJoined: Study._join,
+    SlotLeft: Study._leave,
+    NodeAvoided: Study._avoid,
+    StudyEnded: Study._finish,
+}
+"""What each kind of event does to a study."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Protocol
 
 from tinderbox.checkpoint import Save
@@ -13,6 +14,10 @@ from tinderbox.sweeping.messages import Decision, Lease
 
 class TrialStopped(BaseException):
     """Ends the user's function after its last wanted report; no Exception, or an `except Exception` would stop it."""
+
+
+class TrialPaused(TrialStopped):
+    """Ends the user's function after a report whose state is safe, from which the trial may go on elsewhere."""
 
 
 class Channel(Protocol):
@@ -30,11 +35,18 @@ class Trial:
 
     `params` holds one value for each active parameter, `data` the training and validation examples (memory-mapped,
     read-only), `seed` a number that is this trial's own, and `epochs` how many epochs a whole trial has.
+
+    A trial that was cut short goes on from its last checkpoint: `epoch` epochs are done, and `checkpoint` is the file
+    with what `report` was given to write after them; without one they are 0 and None. A function that does not look
+    there trains those epochs again.
     """
 
-    def __init__(self, lease: Lease, data: Dataset, metric: str, channel: Channel) -> None:
+    def __init__(
+        self, lease: Lease, data: Dataset, metric: str, channel: Channel, checkpoint: Path | None = None
+    ) -> None:
         self.number, self.params, self.seed, self.epochs = lease.trial, lease.parameters, lease.seed, lease.epochs
-        self.data = data
+        self.epoch = lease.resume.epoch if lease.resume is not None and checkpoint is not None else 0
+        self.data, self.checkpoint = data, checkpoint
         self._metric, self._channel = metric, channel
         self._newest: tuple[int, dict[str, float], Save | None] | None = None
         self._done = False
@@ -50,7 +62,8 @@ class Trial:
         """
         numbers = self._check(epoch, metrics)
         self._newest = (int(epoch), numbers, checkpoint)  # it may be NumPy's
-        self._deliver(last=int(epoch) >= self.epochs)
+        if int(epoch) > self.epoch:  # what is in the record already was decided then
+            self._deliver(last=int(epoch) >= self.epochs)
 
     def close(self) -> None:
         """Say that the function has returned; its newest report is its last.
@@ -71,6 +84,8 @@ class Trial:
         decision = self._channel.report(epoch, metrics, last, checkpoint is not None)
         if decision.save and checkpoint is not None:
             self._channel.save(epoch, checkpoint)
+        if decision.action == "pause":
+            raise TrialPaused
         if decision.action == "stop":
             raise TrialStopped
 

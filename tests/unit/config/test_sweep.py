@@ -13,7 +13,8 @@ Accept = Callable[..., SweepJob]
 Refuse = Callable[[dict[str, Any]], str]
 
 KEYS = (
-    "kind, name, objective, code, preload, metric, parameters, search, budget, epochs, slots, cores, "
+    "kind, name, objective, code, preload, metric, parameters, search, budget, "
+    "rungs, checkpoints, epochs, slots, cores, "
     "isolation, seed, data, storage"
 )
 OPTIMIZER = {"type": "choice", "choices": ["sgd", "adam"]}

@@ -19,7 +19,7 @@ from tinderbox import preloading
 from tinderbox.data import Dataset
 from tinderbox.failure import Failure
 from tinderbox.sweeping import child
-from tinderbox.sweeping.child import Over, Reporting, Saved, Work, run, stand_by
+from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, run, stand_by
 from tinderbox.sweeping.messages import Decision, Lease
 from tinderbox.sweeping.objective import Objective
 from tinderbox.sweeping.trial import Trial
@@ -56,7 +56,7 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Work], Connecti
 
 def converse(connection: Connection, given: Lease, decision: Decision | None = None) -> list[Any]:
     """Run a trial to its end and return all that its child said."""
-    connection.send(given)
+    connection.send(Start(given))
     said = []
     while True:
         assert connection.poll(10)

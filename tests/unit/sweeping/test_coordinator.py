@@ -10,8 +10,8 @@ import pytest
 
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.events import AttemptEnded, CheckpointSaved, Event, SlotLeft, StudyEnded, TrialProposed
+from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Finish, Heartbeat, Report
-from tinderbox.sweeping.study import State
 
 Open = Callable[..., Any]
 
@@ -454,5 +454,5 @@ def test_a_host_takes_its_slots_with_it(desk: Open) -> None:
         ask = type(opened.ask())(slot=slot, node="node", request=1, host=host)
         opened.coordinator.lease(ask, opened.now)
     opened.coordinator.lose_host("pod-1", "OOMKilled", opened.now)
-    assert list(opened.coordinator.slots) == ["b"]
+    assert list(opened.coordinator.roster.slots) == ["b"]
     assert [trial.state for trial in opened.study.trials.values()] == [State.WAITING, State.RUNNING, State.WAITING]

@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 from tinderbox.config import SweepJob
+from tinderbox.sweeping.history import Attempt, State, Trial
 from tinderbox.sweeping.projection import KNOWN_TRIALS, Sampled, distribution, shown_state
-from tinderbox.sweeping.study import Attempt, State, Trial
 
 MakeJob = Callable[..., SweepJob]
 

@@ -390,7 +390,8 @@ def test_the_status_is_plain_json(visit: Any) -> None:
 
         told = json.loads(await reply.read(), parse_constant=refuse)
         assert (told["best_trial"], told["best_value"], told["best_parameters"]) == (0, 0.25, {"x": 0.0})
-        assert told["trials"] == {"waiting": 1, "running": 1, "complete": 1, "failed": 0, "diverged": 0, "stopped": 0}
+        counts = {"waiting": 1, "running": 1, "complete": 1}
+        assert told["trials"] == {"paused": 0, "failed": 0, "diverged": 0, "stopped": 0, **counts}
 
     visit(steps)
 

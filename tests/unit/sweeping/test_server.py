@@ -20,10 +20,11 @@ from tinderbox.sweeping import server
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import Coordinator, Rules
 from tinderbox.sweeping.events import StudyEnded
+from tinderbox.sweeping.history import State
 from tinderbox.sweeping.journal import Journal, rebuild, replay
 from tinderbox.sweeping.messages import ASK, Ask, Finish, Heartbeat, Report
 from tinderbox.sweeping.search import Proposer
-from tinderbox.sweeping.study import State, Study
+from tinderbox.sweeping.study import Study
 
 MakeJob = Callable[..., SweepJob]
 Serve = Callable[..., AbstractContextManager[Any]]
@@ -117,7 +118,7 @@ def test_a_slot_that_hangs_up_is_not_leased_a_trial(serve: Serve, make_job: Make
         connection = http.client.HTTPConnection(running.url.removeprefix("http://"))
         body = ASK.dump_json(Ask(slot="dead", node="n", request=1))
         connection.request("POST", "/lease", body, {"Authorization": f"Bearer {running.token}"})
-        slots: Callable[[], bool] = lambda: "dead" in running.server.coordinator.slots  # noqa: E731
+        slots: Callable[[], bool] = lambda: "dead" in running.server.coordinator.roster.slots  # noqa: E731
         assert eventually(slots, 5)
         connection.close()
         time.sleep(0.3)
@@ -207,6 +208,6 @@ def test_what_was_added_last_is_safe_when_it_stops(
             append(lines)
 
         running.log.append = slow
-        assert eventually(lambda: not running.server.coordinator.slots, 5)
+        assert eventually(lambda: not running.server.coordinator.roster.slots, 5)
     study = rebuild([b"".join(running.log.written)], "loss", "minimize")
     assert [life.slot for life in study.slots if life.left is not None] == ["a"]

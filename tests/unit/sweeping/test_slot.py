@@ -17,9 +17,9 @@ import pytest
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.events import CheckpointSaved
+from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
 from tinderbox.sweeping.slot import Settings, Slot
-from tinderbox.sweeping.study import State
 
 MakeWork = Callable[..., Work]
 Open = Callable[..., Any]
@@ -169,7 +169,7 @@ def test_ways_to_end(open_door: Callable[..., Direct], make_work: MakeWork) -> N
 
 
 def test_states_are_fetched_when_they_are_wanted(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
-    """Of the best so far, after its last epoch; what the child wrote is removed."""
+    """Of the best so far, after its last epoch, in the place of the one before; what the child wrote is removed."""
 
     def train(trial: Any) -> None:
         loss = (0.5, 0.9, 0.1)[trial.number]
@@ -181,7 +181,7 @@ def test_states_are_fetched_when_they_are_wanted(open_door: Callable[..., Direct
     assert door.uploads == {(0, 2): b"2", (2, 2): b"2"}
     assert [folder.exists() for folder in door.folders] == [False, False]
     checkpoints = [trial.checkpoint for trial in door.desk.study.trials.values()]
-    assert [checkpoint and checkpoint.epoch for checkpoint in checkpoints] == [2, None, 2]
+    assert [checkpoint and checkpoint.epoch for checkpoint in checkpoints] == [None, None, 2]
 
 
 def test_a_slot_that_was_given_up_drops_its_trial(

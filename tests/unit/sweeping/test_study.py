@@ -19,7 +19,8 @@ from tinderbox.sweeping.events import (
     StudyStarted,
     TrialProposed,
 )
-from tinderbox.sweeping.study import Checkpoint, State, Study
+from tinderbox.sweeping.history import Checkpoint, State
+from tinderbox.sweeping.study import Study
 
 
 class Story:
