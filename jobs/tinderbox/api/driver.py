@@ -14,8 +14,9 @@ from tinderbox.api.plan import Plan, describe_job
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.sweeping.coordinator import Coordinator, Rules
+from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.journal import Journal, rebuild
+from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.rungs import Ladder
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status

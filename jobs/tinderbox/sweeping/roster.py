@@ -53,6 +53,12 @@ class Roster:
         slot.heard = now
         return slot
 
+    def set_free(self, name: str, trial: int) -> None:
+        """Note that a slot does not run a trial any more, if it did."""
+        slot = self.slots.get(name)
+        if slot is not None and slot.trial == trial:
+            slot.trial = None
+
     def silent(self, now: float, longest: float) -> list[Slot]:
         """Return the slots that were not heard of for longer than this, in seconds."""
         return [slot for slot in self.slots.values() if now - slot.heard > longest]

@@ -124,8 +124,7 @@ class Server:
 
     async def _tidy(self) -> None:
         """Throw away what no trial needs, once the record says so."""
-        garbage, self.coordinator.garbage = self.coordinator.garbage, []
-        for path in garbage:
+        for path in self.coordinator.clear_garbage():
             with suppress(OSError):  # it costs room and nothing else
                 await self._files.discard(path)
 

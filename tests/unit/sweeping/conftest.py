@@ -18,11 +18,12 @@ from tinderbox.config import SweepJob, check_sweep
 from tinderbox.data import Dataset, Examples, pack, unpack
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.child import Work
-from tinderbox.sweeping.coordinator import Coordinator, Rules
+from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import Event, encode
 from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Lease, Report
 from tinderbox.sweeping.objective import by_value
+from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.study import Study

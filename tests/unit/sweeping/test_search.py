@@ -55,7 +55,7 @@ def explore(opened: Any, job: SweepJob, count: int, restart_at: int | None = Non
             current = opened.study.trials[lease.trial].attempt
             lease = type(lease)(**{**vars(lease), "attempt": current})
             opened.report(lease, 2, value_of(lease.parameters), slot=f"s{lease.trial}", last=True)
-            opened.coordinator._end(opened.study.trials[lease.trial], "complete", "", opened.now)
+            opened.coordinator._attempts.end(opened.study.trials[lease.trial], "complete", "", opened.now)
     return opened, proposals
 
 

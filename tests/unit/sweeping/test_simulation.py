@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import StaleAttempt
-from tinderbox.sweeping.coordinator import Coordinator, Rules
+from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import AttemptEnded, AttemptStarted, Event, Reported, StudyEnded, TrialProposed, encode
 from tinderbox.sweeping.journal import rebuild, replay
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report
+from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.study import Study
 
 EPOCHS = 3

@@ -1,0 +1,197 @@
+"""How attempts begin and end: which trial is next, what its end means for trial, rung and node, and what is kept of it.
+
+Every change is an event that goes to `record` before the study takes it in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+from tinderbox.errors import StaleAttempt
+from tinderbox.sweeping.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckpointFreed,
+    CheckpointSaved,
+    Event,
+    NodeAvoided,
+    Outcome,
+    RungDecided,
+)
+from tinderbox.sweeping.history import Checkpoint, State, Trial
+from tinderbox.sweeping.messages import Lease, Resume
+from tinderbox.sweeping.roster import Roster, Slot
+from tinderbox.sweeping.rules import Rules
+from tinderbox.sweeping.rungs import Rungs
+from tinderbox.sweeping.study import Study
+from tinderbox.sweeping.turns import Turns
+
+LOSSES: tuple[Outcome, ...] = ("lost", "infrastructure")
+
+
+class Attempts:
+    """The attempts of one study's trials; `garbage` lists the files that no trial needs any more."""
+
+    def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None]) -> None:
+        self.study, self.rules, self.roster = study, rules, Roster()
+        self.turns, self.rungs = Turns(study.open.values()), climb(study, rules)
+        self.garbage: list[str] = []
+        self._record = record
+        self._saved: dict[int, float] = {}
+
+    def append(self, event: Event) -> None:
+        """Let something happen."""
+        self._record(event)
+        self.study.apply(event)
+
+    def current(self, number: int, attempt: int, slot: str) -> Trial:
+        """Return a trial whose attempt runs on a slot.
+
+        Raises:
+            StaleAttempt: It does not.
+        """
+        trial = self.study.trials.get(number)
+        if trial is None or trial.state is not State.RUNNING or trial.attempt != attempt:
+            raise StaleAttempt(f"attempt {attempt} of trial {number} is over")
+        if trial.attempts[-1].slot != slot:
+            raise StaleAttempt(f"trial {number} is leased to slot {trial.attempts[-1].slot}, not to {slot}")
+        return trial
+
+    # Beginnings
+
+    def choose(self, slot: Slot, now: float) -> Trial | None:
+        """Return the trial whose turn it is on a slot: one that was cut short, one that is promoted, or a new one."""
+        if slot.node in self.study.avoided and self.roster.has_other_than(set(self.study.avoided)):
+            return None
+        number = self.turns.take_again(lambda number: self._may_run(self.study.trials[number], slot))
+        if number is None:
+            number = self._promote(now)
+        if number is None:
+            number = self.turns.take_fresh()
+        return None if number is None else self.study.trials[number]
+
+    def _may_run(self, trial: Trial, slot: Slot) -> bool:
+        """Whether a trial may run on a slot: one that was lost is tried on another node where there is one."""
+        last = trial.attempts[-1]
+        return last.outcome not in LOSSES or last.node != slot.node or not self.roster.has_other_than({slot.node})
+
+    def _promote(self, now: float) -> int | None:
+        number = None if self.rungs is None else self.rungs.candidate()
+        if self.rungs is None or number is None:
+            return None
+        trial = self.study.trials[number]
+        self.rungs.promote(trial)
+        self.note_rung(trial, trial.epoch, "go_on", now)
+        return number
+
+    def note_rung(self, trial: Trial, epoch: int, action: Literal["go_on", "pause", "stop"], now: float) -> None:
+        """Note what a trial does that has reached a rung."""
+        rung = None if self.rungs is None else self.rungs.level(epoch)
+        self.append(RungDecided(time=now, trial=trial.number, rung=rung or 0, epoch=epoch, action=action))
+
+    def start(self, trial: Trial, slot: Slot, now: float) -> Lease:
+        """Begin a trial's next attempt on a slot."""
+        attempt, kept = trial.attempt + 1, trial.checkpoint
+        slot.trial, self._saved[trial.number] = trial.number, now
+        self.append(AttemptStarted(time=now, trial=trial.number, attempt=attempt, slot=slot.name, node=slot.node))
+        if self.rungs is not None:
+            self.rungs.withdraw(trial)
+        return Lease(
+            trial=trial.number,
+            attempt=attempt,
+            parameters=trial.parameters,
+            seed=trial.seed,
+            epochs=self.rules.epochs,
+            resume=None if kept is None else _resume(kept),
+        )
+
+    # Ends
+
+    def end(self, trial: Trial, outcome: Outcome, cause: str, now: float, details: str = "") -> None:
+        """End a trial's attempt; a trial that was lost too often has failed."""
+        number, attempt, best = trial.number, trial.attempts[-1], self.study.best
+        if outcome in LOSSES:
+            losses = 1 + sum(earlier.outcome in LOSSES for earlier in trial.attempts)
+            if losses > self.rules.most_losses:
+                outcome, cause = "failed", f"lost {losses} times, the last time because {cause}"
+            self._blame(attempt.node, cause, now)
+        elif outcome != "released":
+            self.roster.forgive(attempt.node)
+        self.roster.set_free(attempt.slot, number)
+        self.append(
+            AttemptEnded(time=now, trial=number, attempt=attempt.number, outcome=outcome, cause=cause, details=details)
+        )
+        if trial.state is State.WAITING:
+            self.turns.add(trial)
+        elif trial.state is State.PAUSED and self.rungs is not None:
+            self.rungs.pause(trial)
+        self._tidy(trial, now)
+        if best is not None and best is not trial:
+            self._tidy(best, now)
+
+    def release(self, cause: str, now: float) -> None:
+        """Give every running trial back, for a later driver."""
+        for trial in list(self.study.open.values()):
+            if trial.state is State.RUNNING:
+                self.end(trial, "released", cause, now)
+
+    def time_out(self, now: float) -> None:
+        """End the attempts that have taken too long."""
+        longest = self.rules.trial_seconds or math.inf
+        for slot in self.roster.slots.values():
+            trial = None if slot.trial is None else self.study.trials[slot.trial]
+            if trial is not None and now - trial.attempts[-1].started > longest:
+                self.end(trial, "timed_out", f"an attempt may take {longest:.0f} s, and this one took longer", now)
+
+    def _blame(self, node: str, cause: str, now: float) -> None:
+        """Count a loss of a node, and avoid it where there were too many in a row."""
+        losses = self.roster.count_loss(node)
+        if losses >= self.rules.node_losses and node not in self.study.avoided:
+            told = f"{losses} attempts in a row were lost there, the last one because {cause}"
+            self.append(NodeAvoided(time=now, node=node, cause=told))
+
+    # Checkpoints
+
+    def is_due(self, trial: Trial, epoch: int, now: float) -> bool:
+        """Whether a trial's newest state is to be saved, so that little is lost with its slot."""
+        rules = self.rules
+        by_epochs = rules.checkpoint_epochs is not None and epoch - trial.kept >= rules.checkpoint_epochs
+        age = now - self._saved.get(trial.number, now)
+        return by_epochs or (rules.checkpoint_seconds is not None and age >= rules.checkpoint_seconds)
+
+    def keep(self, trial: Trial, checkpoint: CheckpointSaved) -> None:
+        """Note that a trial's state is safe, in the place of an earlier one; a repeated note changes nothing."""
+        kept = trial.checkpoint
+        if kept is not None and (kept.attempt, kept.epoch, kept.sha256) == (
+            checkpoint.attempt,
+            checkpoint.epoch,
+            checkpoint.sha256,
+        ):
+            return
+        self.append(checkpoint)
+        self._saved[trial.number] = checkpoint.time
+        if kept is not None and kept.path != checkpoint.path:
+            self._free(trial, kept, checkpoint.time)
+
+    def _tidy(self, trial: Trial, now: float) -> None:
+        """Throw the state of a trial away that has ended, unless it is the best one or the baseline."""
+        is_wanted = trial is self.study.best or trial is self.study.baseline
+        if trial.checkpoint is not None and trial.state.ended and not is_wanted:
+            self._free(trial, trial.checkpoint, now)
+
+    def _free(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
+        self.append(CheckpointFreed(time=now, trial=trial.number, path=checkpoint.path, size=checkpoint.size))
+        self.garbage.append(checkpoint.path)
+
+
+def _resume(kept: Checkpoint) -> Resume:
+    return Resume(epoch=kept.epoch, path=kept.path, sha256=kept.sha256, size=kept.size)
+
+
+def climb(study: Study, rules: Rules) -> Rungs | None:
+    """Return the rungs as a study's trials have reached them, None where all trials run whole."""
+    if rules.ladder is None:
+        return None
+    return Rungs(rules.ladder, study.metric, study.direction == "minimize", study.trials.values())

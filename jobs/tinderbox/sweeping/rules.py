@@ -1,0 +1,30 @@
+"""What a study is run by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinderbox.sweeping.rungs import Ladder
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the coordinator decides by: `limit` trials and `seconds` of running time end the study where they are set.
+
+    A slot that is silent for `lease_seconds` loses its trial; a trial lost more than `most_losses` times has failed,
+    and so has one whose attempt takes longer than `trial_seconds`. A node that loses `node_losses` attempts in a row is
+    avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it is `checkpoint_seconds` old.
+    """
+
+    seed: int
+    epochs: int
+    limit: int | None = None
+    seconds: float | None = None
+    ladder: Ladder | None = None
+    trial_seconds: float | None = None
+    checkpoint_epochs: int | None = None
+    checkpoint_seconds: float | None = None
+    lease_seconds: float = 20.0
+    most_losses: int = 3
+    node_losses: int = 3
+    ahead: int = 2
