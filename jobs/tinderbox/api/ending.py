@@ -51,24 +51,28 @@ def export_best(study: Study, folder: StudyFolder) -> None:
 
 
 def measure_gain(study: Study, folder: StudyFolder, test: Examples | None) -> Gain | None:
-    """Score the best model and the baseline's once on the test examples, None where one of the three is missing."""
-    if folder.has(GAIN):
+    """Score the best model, once, and the baseline's on the test examples, None where one of the three is missing."""
+    if folder.has(GAIN) and study.best is not None and json.loads(folder.read(GAIN))["trial"] == study.best.number:
         return read_gain(folder)
     kept = [trial.checkpoint for trial in (study.best, study.baseline) if trial is not None and trial.checkpoint]
-    if test is None or len(kept) < 2 or study.best is study.baseline:
+    if test is None or study.best is None or len(kept) < 2 or study.best is study.baseline:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         best, baseline = (folder.fetch(checkpoint.path, Path(scratch)) for checkpoint in kept)
         if not (is_keras(best) and is_keras(baseline)):
             return None
         gain = compare(best, baseline, test)
-    folder.write(GAIN, json.dumps(asdict(gain), indent=2).encode())
+    folder.write(GAIN, json.dumps({"trial": study.best.number, **asdict(gain)}, indent=2).encode())
     return gain
 
 
 def read_gain(folder: StudyFolder) -> Gain | None:
     """Return what was measured when the study ended, None where nothing was."""
-    return Gain(**json.loads(folder.read(GAIN))) if folder.has(GAIN) else None
+    if not folder.has(GAIN):
+        return None
+    tree = json.loads(folder.read(GAIN))
+    del tree["trial"]  # whose model it was: a budget that is raised later may find a better one
+    return Gain(**tree)
 
 
 def draw_pictures(study: Study, job: SweepJob, folder: StudyFolder) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
 from tinderbox.sweeping.search import Proposer
+
+WITHOUT_EFFECT = ("slots", "checkpoints")
+"""Keys of a job that may change while its study goes on: no trial's result depends on them."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +101,27 @@ def describe_job(job: SweepJob) -> dict[str, Any]:
 def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
     """Return if a study of this name does not exist yet, or was begun with the same job, code and data.
 
+    Its budget may have been raised since, and what changes no trial's result may be another.
+
     Raises:
         BadInput: It was begun with others; the message names the keys that differ.
     """
     if not folder.exists():
         return
     before, now, began = folder.read_job(), describe_job(job), folder.read_run()
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
+    if "budget" in differing and is_raised(before.get("budget", {}), now["budget"]):
+        differing.remove("budget")
     # The same key may name a folder or a file that holds something else now.
     differing += [key for key in ("code", "data") if key not in differing and getattr(began, key) != getattr(run, key)]
     if differing:
         raise BadInput(
             f"study {job.name!r} exists and was begun with another {' and '.join(differing)}; "
+            f"{'a budget may only be raised; ' if 'budget' in differing else ''}"
             "give this one another name, or start over with --fresh, in a notebook fresh=True"
         )
+
+
+def is_raised(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a budget allows at least as much of everything as another one; what it does not name has no bound."""
+    return all(key not in now or (key in before and now[key] >= before[key]) for key in {**before, **now})

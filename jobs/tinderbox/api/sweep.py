@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.driver import Door, Watcher, opened_server, run_sweep
 from tinderbox.api.ending import leave_behind
-from tinderbox.api.plan import Plan, check_continues, make_plan
+from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.config.spoken import plain
@@ -160,8 +160,10 @@ def keep(plan: Plan, folder: StudyFolder, watcher: Watcher, whole: bool) -> Stud
 
 
 def has_ended(folder: StudyFolder, job: SweepJob) -> bool:
-    """Whether there is a study of this name in which nothing is left to run."""
-    return folder.exists() and open_study(job.name, job.storage).record.finished is not None
+    """Whether there is a study of this name in which nothing is left to run, not even by a budget that was raised."""
+    if not folder.exists() or folder.read_job().get("budget") != describe_job(job)["budget"]:
+        return False
+    return open_study(job.name, job.storage).record.finished is not None
 
 
 @contextmanager

@@ -142,6 +142,34 @@ def test_a_study_continues_with_its_own_job_only(make_job: MakeJob, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    "budget",
+    [{"trials": 8, "time": 60.0}, {"trials": 9, "time": 61.0}, {"trials": 8}, {"time": 60.0}],
+)
+def test_a_study_continues_with_a_budget_that_was_raised(
+    make_job: MakeJob, tmp_path: Path, budget: dict[str, float]
+) -> None:
+    """And with other slots and checkpoints, on which no result depends."""
+    folder, job = StudyFolder(str(tmp_path / "studies"), "planned"), make_job(budget={"trials": 8, "time": 60.0})
+    folder.write_job(describe_job(job), identify("planned", {}, "", ""))
+    raised = make_job(budget=budget, slots=9, checkpoints={"every": "1s"})
+    check_continues(folder, raised, folder.read_run())
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"trials": 7, "time": 60.0}, {"trials": 9, "time": 59.0}, {"trials": 8, "time": 60.0, "trial_time": 5.0}],
+)
+def test_a_study_does_not_continue_with_a_budget_that_was_lowered(
+    make_job: MakeJob, tmp_path: Path, budget: dict[str, float]
+) -> None:
+    """Not even where something else in it was raised."""
+    folder, job = StudyFolder(str(tmp_path / "studies"), "planned"), make_job(budget={"trials": 8, "time": 60.0})
+    folder.write_job(describe_job(job), identify("planned", {}, "", ""))
+    with pytest.raises(BadInput, match="was begun with another budget; a budget may only be raised; give this one"):
+        check_continues(folder, make_job(budget=budget), folder.read_run())
+
+
+@pytest.mark.parametrize(
     ("before", "after", "keys"),
     [
         ("def train(trial): ...", "def train(trial): trial.report(1, loss=1.0)", "code"),

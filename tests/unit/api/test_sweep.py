@@ -81,6 +81,13 @@ def test_a_study_that_has_not_ended_needs_spark(plan: Plan, recorded: StudyFolde
     assert recorded.has("report.html")
 
 
+def test_a_budget_that_was_raised_needs_spark(plan: Plan, recorded: StudyFolder) -> None:
+    """A study that has ended goes on with it."""
+    recorded.write_job({**recorded.read_job(), "budget": {"trials": 1, "time": 5.0}}, plan.run)
+    with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan)
+
+
 def test_a_study_that_was_never_begun_leaves_nothing(plan: Plan, recorded: StudyFolder) -> None:
     """Where Spark does not start, no folder is made."""
     job = plan.job.model_copy(update={"name": "new"})

@@ -63,7 +63,7 @@ def test_files_are_told_on_one_line_each(result: SweepResult) -> None:
 
 def test_the_gain_is_a_sentence(result: SweepResult) -> None:
     """Accuracies in percent with their interval, and what was scored."""
-    result.folder.write(GAIN, json.dumps(asdict(ACCURACY)).encode())
+    result.folder.write(GAIN, json.dumps({"trial": 0, **asdict(ACCURACY)}).encode())
     assert (
         "test accuracy 98 %, 95 % with the default parameters: a gain of +3 (95 % interval +1 to +5); "
         "chosen on validation data, scored once on 359 test examples"
