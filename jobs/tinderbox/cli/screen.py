@@ -71,7 +71,7 @@ class Bar:
             self._progress.update(
                 self._task,
                 description="sweep",
-                completed=status.ended,
+                completed=status.ended + status.trials["paused"],
                 total=status.total,
                 done=f"{status.ended}/{status.total or '?'} trials",
                 running=running(status),
@@ -158,8 +158,9 @@ def ending(trial: Trial, metric: str) -> str:
 
 
 def running(status: Status) -> str:
-    """Return how many trials run."""
-    return f"{status.trials['running']} running"
+    """Return how many trials run, and how many wait on a rung."""
+    paused = status.trials["paused"]
+    return f"{status.trials['running']} running{f', {paused} paused' if paused else ''}"
 
 
 def best(status: Status) -> str:

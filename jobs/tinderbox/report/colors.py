@@ -12,7 +12,11 @@ OUTCOMES = {
     "running": "#1f9c9c",
     "failed": "#d9515c",
     "diverged": "#e0a12d",
+    "timed_out": "#b0632f",
+    "out_of_memory": "#a33b6b",
     "lost": "#9355c4",
+    "infrastructure": "#6468d8",
+    "paused": "#7fa9dc",
     "stopped": "#8a8f98",
     "released": "#b9bdc4",
 }

@@ -11,7 +11,7 @@ from tinderbox.report.wording import NOTHING, number, plain
 from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.study import Study
 
-_FAILURES = ("failed", "diverged", "lost")
+_FAILURES = ("failed", "diverged", "timed_out", "out_of_memory", "lost", "infrastructure")
 
 
 @dataclass(frozen=True)

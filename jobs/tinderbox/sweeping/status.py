@@ -57,5 +57,6 @@ def _seconds_left(study: Study, total: int | None, budget: float | None, slots: 
     spent = sum(
         min(now - trial.attempts[-1].started, mean) for trial in study.open.values() if trial.state is State.RUNNING
     )
-    by_trials = max((total - len(study.ended)) * mean - spent, 0.0) / slots
+    open_ends = total - len(study.ended) - study.counts[State.PAUSED]  # few of those that are paused will go on
+    by_trials = max(open_ends * mean - spent, 0.0) / slots
     return by_trials if by_time is None else min(by_trials, by_time)
