@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SHOWN = {
     State.WAITING: "WAITING",
     State.RUNNING: "RUNNING",
+    State.PAUSED: "PRUNED",
     State.COMPLETE: "COMPLETE",
     State.FAILED: "FAIL",
     State.DIVERGED: "PRUNED",
@@ -100,7 +101,7 @@ def _show(trial: Trial, job: SweepJob) -> optuna.trial.FrozenTrial:
         state = TrialState.PRUNED  # Optuna refuses a complete trial without a value
     shown = create_trial(
         state=state,
-        value=value if finite and trial.state in (State.COMPLETE, State.STOPPED) else None,
+        value=value if finite and trial.state in (State.COMPLETE, State.STOPPED, State.PAUSED) else None,
         params=dict(trial.parameters),
         distributions={name: distribution(job.parameters[name]) for name in trial.parameters},
         user_attrs=_attributes(trial),
