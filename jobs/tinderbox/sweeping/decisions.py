@@ -39,9 +39,7 @@ class Decisions:
         attempts.append(
             Reported(time=now, trial=trial.number, attempt=report.attempt, epoch=report.epoch, metrics=metrics)
         )
-        if attempts.rungs is None or not math.isfinite(metrics[attempts.study.metric]):
-            return None
-        return attempts.rungs.enter(trial, report.epoch)
+        return None if attempts.rungs is None else attempts.rungs.enter(trial, report.epoch)
 
     def _decide(
         self, trial: Trial, report: Report, slot: Slot, closing: bool, level: int | None, now: float

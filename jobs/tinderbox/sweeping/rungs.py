@@ -9,6 +9,7 @@ it is among the best 1/`reduction` of those that came before it, the first one a
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -63,11 +64,14 @@ class Rungs:
         return max((level for level in self._rungs if level <= epoch), default=None)
 
     def enter(self, trial: Trial, epoch: int) -> int | None:
-        """Take a report in, and return the rung that it reaches; functions may report every few epochs only."""
-        level = self.level(epoch)
-        if level is None or any(level <= earlier < epoch for earlier in trial.reports):
+        """Take a report in, and return the rung that it reaches; functions may report every few epochs only.
+
+        A value that is not finite has no place among others: its trial has diverged, and reaches nothing.
+        """
+        level, value = self.level(epoch), trial.reports[epoch][self._metric]
+        if level is None or not math.isfinite(value) or any(level <= earlier < epoch for earlier in trial.reports):
             return None
-        rung, key = self._rungs[level], (self._sign * trial.reports[epoch][self._metric], trial.number)
+        rung, key = self._rungs[level], (self._sign * value, trial.number)
         self._forget(rung, trial.number)
         rung.keys[trial.number] = key
         bisect.insort(rung.reached, key)
