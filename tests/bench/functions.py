@@ -73,3 +73,43 @@ def note(trial: Trial, line: float, first_step: float, last_step: float) -> None
     file = os.open(str(trial.params["times"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.write(file, text.encode())
     os.close(file)
+
+
+def sleep(trial: Trial) -> None:
+    """Take as long as a trial of the Databricks study would, in proportion, and no core."""
+    time.sleep(float(trial.params["scale"]) * cost(int(trial.params["width"])))
+    trial.report(1, loss=float(trial.params["learning_rate"]))
+
+
+def cost(width: int) -> float:
+    """Return what a trial of the Databricks study costs at a width, with that of its default, 512, as 1."""
+    return 0.6 + 0.4 * width / 512
+
+
+def second(trial: Trial) -> None:
+    """Take one second and no core."""
+    time.sleep(1.0)
+    trial.report(1, loss=float(trial.params["x"]))
+
+
+def digits(trial: Trial) -> None:
+    """Train the Databricks network and report the test accuracy of every epoch beside Keras's logs, for a table."""
+    import keras
+
+    from tinderbox.models.batches import keras_batches
+    from tinderbox.models.lenet import BATCH as SIZE
+    from tinderbox.models.lenet import build
+
+    data = trial.data
+    keras.utils.set_random_seed(trial.seed)
+    batches = keras_batches(data.train, SIZE)
+    width, rate = int(trial.params["width"]), float(trial.params["learning_rate"])
+    model = build(data.train.x.shape[1:], len(data.classes), width, rate, 0.95, len(batches))
+
+    class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            tested = model.evaluate(keras_batches(data.test, SIZE), verbose=0, return_dict=True)
+            trial.report(epoch + 1, test_accuracy=tested["accuracy"], **(logs or {}))
+
+    validation = keras_batches(data.validation, SIZE)
+    model.fit(batches, epochs=trial.epochs, validation_data=validation, callbacks=[Report()], shuffle=False, verbose=0)
