@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import asks, handover, reports, trials
+from tests.bench import asks, grids, handover, reports, seconds, trials
 from tests.bench.rows import Row, print_conditions, print_table
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -16,6 +16,8 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "reports": reports.measure,
     "trials": trials.measure,
     "asks": asks.measure,
+    "grids": grids.measure,
+    "seconds": seconds.measure,
 }
 
 

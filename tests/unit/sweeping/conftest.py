@@ -19,7 +19,7 @@ from tinderbox.data import Dataset, Examples, pack, unpack
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.child import Work
 from tinderbox.sweeping.coordinator import Coordinator
-from tinderbox.sweeping.events import Event, encode
+from tinderbox.sweeping.events import CheckpointSaved, Event, encode
 from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Lease, Report
 from tinderbox.sweeping.objective import by_value
@@ -87,8 +87,9 @@ class Desk:
         self.coordinator.tick(self.now)
 
     def ask(self, slot: str = "a", request: int | None = None) -> Ask:
-        """Return a slot's next request, or a certain one."""
-        return Ask(slot=slot, node="node", request=request or next(self._requests))
+        """Return a slot's next request, or a certain one; the name of a slot may tell its node, as in "a@n1"."""
+        node = slot.partition("@")[2] or "node"
+        return Ask(slot=slot, node=node, host=f"pod-{node}", request=request or next(self._requests))
 
     def lease(self, slot: str = "a", request: int | None = None) -> Answer:
         """Ask for work."""
@@ -104,6 +105,15 @@ class Desk:
         """Report the metric of one epoch."""
         report = Report(slot=slot, attempt=lease.attempt, epoch=epoch, metrics={"loss": value}, **more)
         return self.coordinator.report(lease.trial, report, self.now)
+
+    def save(self, lease: Lease, epoch: int, slot: str = "a", sha256: str = "00") -> str:
+        """Bring the state of a trial's newest report to safety and return where it is."""
+        path = f"{lease.trial}-{lease.attempt}-{epoch}"
+        saved = CheckpointSaved(
+            time=self.now, trial=lease.trial, attempt=lease.attempt, epoch=epoch, path=path, sha256=sha256, size=1
+        )
+        self.coordinator.saved(saved, slot)
+        return path
 
     def finish(
         self, lease: Lease, slot: str = "a", outcome: Any = "complete", request: int | None = None, cause: str = ""
