@@ -15,9 +15,12 @@ from images.errors import ImageError
 from tests.cluster import elsewhere, lifecycle, prerequisites
 from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT, ROOT
 from tests.cluster.objects import Space
-from tests.on_kubernetes.release import Release
+from tests.on_kubernetes.observer import Observer, Swept
+from tests.on_kubernetes.release import DIGITS, Release
+from tinderbox.api.result import open_study
 
 Open = Callable[..., Release]
+Eventually = Callable[[Callable[[], bool], float], bool]
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +75,18 @@ def opened(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def release(opened: Open) -> Release:
     """The chart as it comes, with its image on every node."""
     return opened("whole", {"prepull.enabled": "true"})
+
+
+@pytest.fixture(scope="session")
+def swept(release: Release, eventually: Eventually) -> Swept:
+    """The sweep, applied, followed to its end and fetched."""
+    with Observer(release) as seen:
+        release.space("apply", f"--filename={DIGITS}")
+        eventually(lambda: release.ended("sweep-digits") is not None, 400)
+    release.tinderbox("fetch", "digits")
+    return Swept(
+        open_study("digits", str(release.folder / "studies")),
+        list(seen.pods.values()),
+        seen.flows,
+        release.ended("sweep-digits"),
+    )

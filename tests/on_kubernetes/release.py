@@ -19,6 +19,7 @@ Values = dict[str, str]
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "tinderbox"
+DIGITS = ROOT / "jobs" / "sweep-digits.yaml"
 SMALL = {
     "console.enabled": "false",
     "driver.cpu": "200m",
