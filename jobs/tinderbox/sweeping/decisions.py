@@ -28,6 +28,8 @@ class Decisions:
 
     def take(self, trial: Trial, report: Report, slot: Slot, closing: bool, now: float) -> Decision:
         """Take a report into the record and decide; where the study is `closing`, its time is used up."""
+        if report.epoch < trial.epoch:  # a duplicate that was long on its way, or an epoch that is trained again
+            return Decision()
         level = self._take_in(trial, report, now) if report.epoch > trial.epoch else None
         decision = self._decide(trial, report, slot, closing, level, now)
         self._newest[trial.number] = (_key(report), decision)

@@ -62,10 +62,11 @@ class Desk:
     record: list[Event] = field(default_factory=list)
     now: float = START
     proposed: bool = True
+    direction: str = "minimize"
 
     def __post_init__(self) -> None:
         """Begin, or go on where a record ends."""
-        study = rebuild([b"".join(map(encode, self.record))], "loss", "minimize")
+        study = self.replay()
         rules = Rules(**{"seed": 7, "epochs": 2, "limit": self.trials, **self.rules})
         self.coordinator = Coordinator(study, rules, self.record.append, self.now)
         self._requests = itertools.count(1)
@@ -124,17 +125,19 @@ class Desk:
 
     def restart(self, kept: int | None = None) -> Desk:
         """Return the desk of a new driver that finds the first `kept` events of the record, by default all."""
-        return Desk(self.trials, self.rules, self.record[:kept], self.now, self.proposed)
+        return Desk(self.trials, self.rules, self.record[:kept], self.now, self.proposed, self.direction)
 
     def replay(self) -> Study:
         """Return the study that the record adds up to."""
-        return rebuild([b"".join(map(encode, self.record))], "loss", "minimize")
+        return rebuild([b"".join(map(encode, self.record))], "loss", self.direction)
 
 
 @pytest.fixture
 def desk() -> Callable[..., Desk]:
     """Return a function that opens a coordinator for so many trials."""
-    return lambda trials=3, proposed=True, **rules: Desk(trials, rules, proposed=proposed)
+    return lambda trials=3, proposed=True, direction="minimize", **rules: Desk(
+        trials, rules, proposed=proposed, direction=direction
+    )
 
 
 @dataclass
