@@ -1,0 +1,83 @@
+"""A container's limit and kills on folders that look like control groups, and what real processes hold."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tinderbox.memory import anonymous, bound, count_kills, find_limit, held, parent
+
+MakeGroup = Callable[[dict[str, str]], Path]
+
+HOLD = """
+import os, sys
+os.setpgrp()
+shared = bytearray(os.urandom(1 << 20)) * 64
+if os.fork() == 0:
+    own = bytearray(os.urandom(1 << 20)) * 64
+    print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def make_group(tmp_path: Path) -> MakeGroup:
+    """A function that writes the files of a control group."""
+
+    def write(files: dict[str, str]) -> Path:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"memory.max": "3221225472\n"}, 3 << 30),
+        ({"memory.max": "max\n"}, None),
+        ({"memory/memory.limit_in_bytes": "3221225472\n"}, 3 << 30),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ({"cgroup.controllers": "memory\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_limit_of_a_container(make_group: MakeGroup, files: dict[str, str], limit: int | None) -> None:
+    """Both versions of control groups have one; what writes none, or is no container, has none."""
+    assert find_limit(make_group(files)) == limit
+
+
+@pytest.mark.parametrize(
+    ("files", "kills"),
+    [
+        ({"memory.events": "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n"}, 2),
+        ({"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n"}, 5),
+        ({"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\n"}, 0),
+        ({}, 0),
+    ],
+)
+def test_kills_of_the_kernel_are_counted(make_group: MakeGroup, files: dict[str, str], kills: int) -> None:
+    """As both versions write them; an old kernel counts none."""
+    assert count_kills(make_group(files)) == kills
+
+
+def test_what_a_group_holds() -> None:
+    """All its processes count, pages that two of them share do not; the bound is beyond that."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 64 << 20 < held(process.pid) < 100 << 20
+        assert bound(process.pid) > 3 * (64 << 20)
+        assert 64 << 20 < anonymous(process.pid) < 100 << 20
+        assert parent(process.pid) == os.getpid()
+    finally:
+        process.communicate()
+    assert (held(process.pid), bound(process.pid), anonymous(process.pid), parent(process.pid)) == (0, 0, 0, 0)
