@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.handover import run_study
 from tests.bench.rows import Row, quantile, ratios, spread
 from tests.bench.studies import SlotHost, finished, plan_study
+from tinderbox.sweeping.past import look
 from tinderbox.sweeping.study import Study
 
 GOAL = 1.3
@@ -31,10 +32,10 @@ def ask(method: str) -> Row:
         study = Study("loss", "minimize")
         for event in finished(plan, history):
             study.apply(event)
-        plan.proposer.propose(history, study.ended, [])
+        plan.proposer.propose(history, look(study, ()))
         for number in range(history, history + PROPOSALS):
             begin = time.perf_counter()
-            plan.proposer.propose(number, study.ended, [])
+            plan.proposer.propose(number, look(study, ()))
             found.setdefault(history, []).append(1e3 * (time.perf_counter() - begin))
     times = [statistics.median(found[history]) for history in HISTORIES]
     return Row(

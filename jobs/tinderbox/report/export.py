@@ -109,7 +109,7 @@ def _show(trial: Trial, job: SweepJob) -> optuna.trial.FrozenTrial:
     )
     if trial.attempts:
         shown.datetime_start = datetime.fromtimestamp(trial.attempts[0].started)
-    if trial.state.ended and trial.attempts[-1].ended is not None:
+    if state.is_finished() and trial.attempts[-1].ended is not None:
         shown.datetime_complete = datetime.fromtimestamp(trial.attempts[-1].ended)
     return shown
 

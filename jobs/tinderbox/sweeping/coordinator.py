@@ -25,6 +25,7 @@ from tinderbox.sweeping.events import (
 )
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
+from tinderbox.sweeping.past import Past, look
 from tinderbox.sweeping.roster import Roster, Slot
 from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.seeds import derive
@@ -68,6 +69,11 @@ class Coordinator:
             TrialProposed(time=now, trial=number, parameters=parameters, seed=seed, known=known, baseline=baseline)
         )
         self._attempts.turns.add(self.study.trials[number])
+
+    def look(self) -> Past:
+        """Return what a search that needs time may know now."""
+        rungs = self._attempts.rungs
+        return look(self.study, () if rungs is None else rungs.waiting())
 
     # Slots
 

@@ -1,8 +1,9 @@
 """What Optuna's samplers get to see: a study built anew for each proposal, because the record is the only state.
 
 Optuna knows no leases, no attempts and no pauses. Ended trials are shown complete, pruned (diverged: the worst
-there is) or failed (the function's own error says nothing about the space); open ones are shown running, so that
-the constant liar keeps two slots from trying the same point.
+there is) or failed (the function's own error says nothing about the space). One that is paused on a rung is shown
+pruned too, with what it has reported: samplers take a running one for bad, and do not count it. Other open ones are
+shown running, so that the constant liar keeps two slots from trying the same point.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
 from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.history import State, Trial
+from tinderbox.sweeping.past import KNOWN_TRIALS, Past
 from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.space import is_active
 
 if TYPE_CHECKING:
     import optuna
 
-KNOWN_TRIALS = 500
-"""How many ended trials a sampler sees at most. TPE is advised for 100 to 1,000 and slows down linearly."""
+Rank = tuple[bool, int, float, int]
+"""By this trials are sorted, the best first: complete ones by value, then by epochs reached and the value there."""
 
 
 class Sampled:
@@ -41,13 +43,13 @@ class Sampled:
         self._conditional = any(parameter.when for parameter in job.parameters.values())
         self._distributions = {name: distribution(parameter) for name, parameter in job.parameters.items()}
         self._picture = picture_type()
-        self._pictures: dict[int, optuna.trial.FrozenTrial] = {}
-        self._best: list[tuple[float, int, Trial]] = []
+        self._pictures: dict[tuple[int, State, int], optuna.trial.FrozenTrial] = {}
+        self._best: list[tuple[Rank, Trial]] = []
         self._ranked = 0
         # CMA-ES keeps its covariance in attributes of the trials that it proposed.
         self._attributes: dict[int, dict[str, Any]] = {}
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+    def propose(self, number: int, past: Past) -> Parameters:
         """Return what the sampler suggests for the trial with this number."""
         import optuna
         from optuna.trial import TrialState
@@ -56,9 +58,9 @@ class Sampled:
         study = optuna.create_study(
             storage=storage, direction=self._job.metric.direction, sampler=self._sampler(number)
         )
+        shown = self._show_settled([*self._select(past.ended), *past.paused])
         # An open trial may end while this runs in its thread; it stays what it was when the search was asked.
-        shown = list(self._show_ended(self._select(ended)).items())
-        shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in open_trials]
+        shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in past.running]
         study_id = storage.get_study_id_from_name(study.study_name)
         for _, trial in sorted(shown, key=itemgetter(0)):
             storage.create_new_trial(study_id, trial)
@@ -90,39 +92,47 @@ class Sampled:
         """Return the best quarter of what a sampler may see, and the newest for the rest."""
         if len(ended) <= KNOWN_TRIALS:
             return ended
-        sign = 1 if self._job.metric.direction == "minimize" else -1
         older = len(ended) - KNOWN_TRIALS * 3 // 4
         for trial in ended[self._ranked : older]:
-            value = trial.value(self._job.metric.name)
-            if trial.state is State.COMPLETE and value is not None:
-                bisect.insort(self._best, (sign * value, trial.number, trial))
+            if (rank := self._rank(trial)) is not None:
+                bisect.insort(self._best, (rank, trial))
         del self._best[KNOWN_TRIALS // 4 :]
         self._ranked = older
-        return [*(trial for _, _, trial in self._best), *ended[older:]]
+        return [*(trial for _, trial in self._best), *ended[older:]]
 
-    def _show_ended(self, ended: Sequence[Trial]) -> dict[int, optuna.trial.FrozenTrial]:
-        """Return the pictures of trials that change no more, by number, drawn once."""
+    def _rank(self, trial: Trial) -> Rank | None:
+        value = trial.value(self._job.metric.name)
+        if value is None or trial.state not in (State.COMPLETE, State.STOPPED):
+            return None
+        whole, sign = trial.state is State.COMPLETE, 1 if self._job.metric.direction == "minimize" else -1
+        return not whole, 0 if whole else -trial.epoch, sign * value, trial.number
+
+    def _show_settled(self, trials: Sequence[Trial]) -> list[tuple[int, optuna.trial.FrozenTrial]]:
+        """Return numbers and pictures of trials that do not run, each drawn once for as long as it stays the same."""
+        keys = [(trial.number, trial.state, trial.epoch) for trial in trials]
         self._pictures = {
-            trial.number: self._pictures.get(trial.number) or self._show(trial, shown_state(trial)) for trial in ended
+            key: self._pictures.get(key) or self._show(trial, shown_state(trial))
+            for key, trial in zip(keys, trials, strict=True)
         }
-        return self._pictures
+        return [(number, picture) for (number, _, _), picture in self._pictures.items()]
 
     def _show(self, trial: Trial, state: optuna.trial.TrialState) -> optuna.trial.FrozenTrial:
         from optuna.trial import TrialState
 
         metric = self._job.metric.name
+        pruned = state is TrialState.PRUNED and trial.state is not State.DIVERGED
         return self._picture(
             number=-1,
             trial_id=-1,
             state=state,
-            value=trial.value(metric) if state is TrialState.COMPLETE else None,
+            value=trial.value(metric) if pruned or state is TrialState.COMPLETE else None,
             datetime_start=None,
             datetime_complete=None,
             params=trial.parameters,
             distributions={name: self._distributions[name] for name in trial.parameters},
             user_attrs={},
             system_attrs=self._attributes.get(trial.number, {}),
-            intermediate_values=dict(trial.curve(metric)) if trial.state is State.STOPPED else {},
+            intermediate_values=dict(trial.curve(metric)) if pruned else {},
         )
 
 
@@ -149,6 +159,7 @@ def shown_state(trial: Trial) -> optuna.trial.TrialState:
         State.FAILED: TrialState.FAIL,
         State.DIVERGED: TrialState.PRUNED,
         State.STOPPED: TrialState.PRUNED,
+        State.PAUSED: TrialState.PRUNED,
     }
     return shown.get(trial.state, TrialState.RUNNING)
 

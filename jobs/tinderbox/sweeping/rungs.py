@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tinderbox.sweeping.history import State, Trial
@@ -110,6 +110,11 @@ class Rungs:
             if rung.paused and _rank(rung.reached, rung.paused[0]) < best:
                 return rung.paused[0][1]
         return None
+
+    def waiting(self) -> Iterator[int]:
+        """Return the trials that wait, from the highest rung, and the best of each one first."""
+        for rung in reversed(self._rungs.values()):
+            yield from (number for _, number in rung.paused)
 
     def _reached(self, trial: Trial) -> int:
         level = self.level(trial.epoch)

@@ -8,7 +8,7 @@ resume.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters
-from tinderbox.sweeping.history import Trial
+from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.space import defaults, from_unit, grid
 
@@ -24,8 +24,8 @@ from tinderbox.sweeping.space import defaults, from_unit, grid
 class Method(Protocol):
     """One way to search a space."""
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
-        """Return the parameters of trial `number`, given the ended trials in order and those still open."""
+    def propose(self, number: int, past: Past) -> Parameters:
+        """Return the parameters of trial `number`, given the trials before it."""
 
 
 class Grid:
@@ -47,7 +47,7 @@ class Grid:
             self._points = [baseline, *(point for point in self._points if point != baseline)]
         return len(self._points)
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+    def propose(self, number: int, past: Past) -> Parameters:
         """Return the point with this number."""
         return self._points[number]
 
@@ -58,7 +58,7 @@ class Random:
     def __init__(self, space: Mapping[str, AnyParameter], seed: int) -> None:
         self._space, self._seed = space, seed
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+    def propose(self, number: int, past: Past) -> Parameters:
         """Return the draw with this number."""
         rng = np.random.default_rng(derive(self._seed, number, "search"))
         return from_unit(self._space, rng.random(len(self._space)).tolist())
@@ -70,7 +70,7 @@ class QuasiRandom:
     def __init__(self, space: Mapping[str, AnyParameter], seed: int) -> None:
         self._space, self._seed = space, derive(seed, 0, "search")
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+    def propose(self, number: int, past: Past) -> Parameters:
         """Return the point of the sequence with this number."""
         from scipy.stats.qmc import Sobol
 
@@ -101,11 +101,11 @@ class Proposer:
         """Whether the trial with this number runs the default parameters."""
         return number == 0 and self._baseline is not None
 
-    def propose(self, number: int, ended: Sequence[Trial], open_trials: Sequence[Trial]) -> Parameters:
+    def propose(self, number: int, past: Past) -> Parameters:
         """Return the parameters of trial `number`."""
         if number == 0 and self._baseline is not None:
             return self._baseline
-        return self._method.propose(number, ended, open_trials)
+        return self._method.propose(number, past)
 
 
 def _method(job: SweepJob) -> Method:

@@ -18,6 +18,7 @@ from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.journal import Journal
+from tinderbox.sweeping.past import glance
 from tinderbox.sweeping.routes import Files, Routes
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import Status, take_status
@@ -185,8 +186,8 @@ class Server:
         study = self.coordinator.study
         if self._proposer.is_instant:
             await asyncio.sleep(0)
-            return self._proposer.propose(number, study.ended, []), len(study.ended)
+            return self._proposer.propose(number, glance(study)), len(study.ended)
         # Slots get their answers first: while a sampler computes, Python lets the loop run every 5 ms only.
         await self._journal.flush()
-        ended, open_trials = list(study.ended), list(study.open.values())
-        return await asyncio.to_thread(self._proposer.propose, number, ended, open_trials), len(ended)
+        past = self.coordinator.look()
+        return await asyncio.to_thread(self._proposer.propose, number, past), len(past.ended)

@@ -41,6 +41,7 @@ class SlotLife:
 class Study:
     """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
 
+    `paused` are the open ones that wait on a rung, in the order in which they came there.
     `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
     trials. `started` is when the first driver took the study over and `resumed` when the newest one did; `spent` is the
     time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
@@ -59,6 +60,7 @@ class Study:
     counts: Counter[State] = field(default_factory=Counter)
     ended: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
+    paused: dict[int, Trial] = field(default_factory=dict)
     slots: list[SlotLife] = field(default_factory=list)
     freed: int = 0
     avoided: dict[str, str] = field(default_factory=dict)
@@ -157,6 +159,9 @@ class Study:
         self.counts[trial.state] -= 1
         self.counts[state] += 1
         trial.state = state
+        self.paused.pop(trial.number, None)
+        if state is State.PAUSED:
+            self.paused[trial.number] = trial
 
     def _join(self, event: SlotJoined) -> None:
         self.slots.append(SlotLife(event.slot, event.node, event.time))

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from tinderbox.errors import BadInput
 from tinderbox.report.export import export_journal, to_optuna
+from tinderbox.sweeping.events import CheckpointSaved, RungDecided
 
 SPACE = {
     "optimizer": {"type": "choice", "choices": ["sgd", "adam"]},
@@ -80,6 +81,20 @@ def test_times_are_those_of_the_attempts(scene: Any) -> None:
     assert trials[0].duration.total_seconds() == scene.study.trials[0].seconds
     assert trials[4].datetime_complete is None
     assert trials[5].datetime_start is None
+
+
+def test_a_paused_trial_is_shown_as_far_as_it_came(scene: Any) -> None:
+    """Pruned for now, with its value there, and until its attempt ended, whenever it is exported."""
+    number = scene.propose(POINT)
+    slot = scene.start(number)
+    scene.report(number, [0.45], slot)
+    scene.study.apply(RungDecided(time=scene.clocks[slot], trial=number, rung=1, epoch=1, action="pause"))
+    saved = {"attempt": 1, "epoch": 1, "path": "p", "sha256": "", "size": 1}
+    scene.study.apply(CheckpointSaved(time=scene.clocks[slot], trial=number, **saved))
+    scene.end(number, "paused", slot)
+    shown = to_optuna(scene.study, scene.job).trials[number]
+    assert (shown.state, shown.value, shown.intermediate_values) == (TrialState.PRUNED, 0.45, {1: 0.45})
+    assert shown.datetime_complete.timestamp() == scene.study.trials[number].attempts[0].ended
 
 
 def test_attributes(grid_scene: Any) -> None:

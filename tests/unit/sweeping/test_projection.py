@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 
 from tinderbox.config import SweepJob
 from tinderbox.sweeping.history import Attempt, State, Trial
-from tinderbox.sweeping.projection import KNOWN_TRIALS, Sampled, distribution, shown_state
+from tinderbox.sweeping.past import KNOWN_TRIALS, Past
+from tinderbox.sweeping.projection import Sampled, distribution, shown_state
 
 MakeJob = Callable[..., SweepJob]
 
@@ -48,6 +49,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[optuna.trial.FrozenTrial]
         (State.FAILED, TrialState.FAIL),
         (State.DIVERGED, TrialState.PRUNED),
         (State.STOPPED, TrialState.PRUNED),
+        (State.PAUSED, TrialState.PRUNED),
     ],
 )
 def test_each_state_has_its_picture(state: State, shown: TrialState) -> None:
@@ -56,21 +58,40 @@ def test_each_state_has_its_picture(state: State, shown: TrialState) -> None:
 
 
 def test_a_study_as_optuna_sees_it(make_job: MakeJob, seen: Any) -> None:
-    """In the order of numbers, with values of complete trials and curves of stopped ones only."""
+    """In the order of numbers, with the values of complete trials, and values and curves of those cut short."""
     ended = [trial(2, State.COMPLETE, 0.2), trial(0, State.DIVERGED, None), trial(1, State.STOPPED, 0.9)]
-    Sampled(make_job(search="tpe")).propose(4, ended, [trial(3, State.RUNNING, 0.1)])
+    past = Past(ended=ended, running=[trial(3, State.RUNNING, 0.1)], paused=[trial(4, State.PAUSED, 0.3)])
+    Sampled(make_job(search="tpe")).propose(5, past)
     (shown,) = seen
     assert [one.state for one in shown] == [
-        TrialState.PRUNED, TrialState.PRUNED, TrialState.COMPLETE, TrialState.RUNNING,
+        TrialState.PRUNED, TrialState.PRUNED, TrialState.COMPLETE, TrialState.RUNNING, TrialState.PRUNED,
     ]  # fmt: skip
-    assert [one.params["x"] for one in shown] == [0.0, 0.01, 0.02, 0.03]
-    assert [one.intermediate_values for one in shown] == [{}, {1: 0.9}, {}, {}]
-    assert shown[2].value == 0.2
+    assert [one.params["x"] for one in shown] == [0.0, 0.01, 0.02, 0.03, 0.04]
+    assert [one.intermediate_values for one in shown] == [{}, {1: 0.9}, {}, {}, {1: 0.3}]
+    assert [one.value for one in shown] == [None, 0.9, 0.2, None, 0.3]
+
+
+def test_a_paused_trial_is_drawn_anew_once_it_has_gone_on(make_job: MakeJob, seen: Any) -> None:
+    """Its curve has grown when it waits again, on a higher rung."""
+    sampled, waiting = Sampled(make_job(search="tpe")), trial(0, State.PAUSED, 0.3)
+    sampled.propose(1, Past(paused=[waiting]))
+    sampled.propose(2, Past(running=[waiting]))
+    waiting.reports[3] = {"loss": 0.1}
+    sampled.propose(3, Past(paused=[waiting]))
+    assert [shown[0].value for shown in seen] == [0.3, None, 0.1]
+    assert [shown[0].intermediate_values for shown in seen] == [{1: 0.3}, {}, {1: 0.3, 3: 0.1}]
+
+
+def test_tpe_learns_from_paused_trials(make_job: MakeJob) -> None:
+    """Nothing is complete yet, and it looks where those that wait did best (kept running, they would mislead it)."""
+    paused = [trial(number, State.PAUSED, (number / 40 - 0.3) ** 2, x=number / 40) for number in range(40)]
+    found = [Sampled(make_job(search="tpe")).propose(n, Past(paused=paused))["x"] for n in range(40, 50)]
+    assert sum(abs(x - 0.3) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
 
 
 def test_an_open_trial_that_ends_meanwhile_stays_open(make_job: MakeJob, seen: Any) -> None:
     """The sampler works in a thread of its own: what the search was asked with is what it sees."""
-    Sampled(make_job(search="tpe")).propose(1, [], [trial(0, State.COMPLETE, 0.2)])
+    Sampled(make_job(search="tpe")).propose(1, Past(running=[trial(0, State.COMPLETE, 0.2)]))
     assert [one.state for one in seen[0]] == [TrialState.RUNNING]
 
 
@@ -80,15 +101,26 @@ def test_a_long_study_is_shown_in_part(make_job: MakeJob, seen: Any, direction: 
     ended = [trial(number, State.COMPLETE, float(number)) for number in range(1000)]
     ended[300].state, ended[300].reports = State.FAILED, {}
     job = make_job(search="tpe", metric={"name": "loss", "direction": direction})
-    Sampled(job).propose(1000, ended, [])
+    Sampled(job).propose(1000, Past(ended=ended))
     values = [one.value for one in seen[0]]
     assert len(values) == KNOWN_TRIALS
     assert values == [float(number) for number in (*best, *range(625, 1000))]
 
 
+def test_of_trials_cut_short_those_that_came_furthest_are_kept(make_job: MakeJob, seen: Any) -> None:
+    """As TPE ranks them: whole ones first, then by epochs, and by value only where these are equal."""
+    ended = [trial(number, State.STOPPED, float(number)) for number in range(1000)]
+    ended[200].reports[2] = {"loss": 999.0}
+    ended[300].state = State.COMPLETE
+    ended[100].state = State.FAILED
+    Sampled(make_job(search="tpe")).propose(1000, Past(ended=ended))
+    values = [one.value for one in seen[0]]
+    assert values[:125] == [*(float(number) for number in range(124) if number != 100), 999.0, 300.0]
+
+
 def test_a_study_of_just_that_length_is_shown_whole(make_job: MakeJob, seen: Any) -> None:
     """The edge."""
-    Sampled(make_job(search="tpe")).propose(500, [trial(n, State.COMPLETE, 1.0) for n in range(KNOWN_TRIALS)], [])
+    Sampled(make_job(search="tpe")).propose(500, Past(ended=[trial(n, State.COMPLETE, 1.0) for n in range(500)]))
     assert len(seen[0]) == KNOWN_TRIALS
 
 
@@ -100,7 +132,7 @@ def test_tpe_learns(make_job: MakeJob) -> None:
         ended = [
             trial(number, State.COMPLETE, sign * (number / 40 - target) ** 2, x=number / 40) for number in range(40)
         ]
-        found = [Sampled(job).propose(number, ended, [])["x"] for number in range(40, 50)]
+        found = [Sampled(job).propose(number, Past(ended=ended))["x"] for number in range(40, 50)]
         assert sum(abs(x - target) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
 
 
@@ -110,7 +142,7 @@ def test_cma_es_keeps_its_covariance(make_job: MakeJob, seen: Any) -> None:
     sampled = Sampled(make_job(space, search={"method": "cma-es", "startup": 1}))
     ended: list[Trial] = []
     for number in range(12):
-        chosen = sampled.propose(number, ended, [])
+        chosen = sampled.propose(number, Past(ended=ended))
         ended.append(trial(number, State.COMPLETE, float(chosen["x"]) ** 2, **chosen))
     assert any(key.startswith("cma") for one in seen[-1] for key in one.system_attrs)
 
@@ -118,7 +150,7 @@ def test_cma_es_keeps_its_covariance(make_job: MakeJob, seen: Any) -> None:
 def test_optuna_is_quiet(make_job: MakeJob, caplog: pytest.LogCaptureFixture) -> None:
     """It does not tell the terminal that a study was created in memory."""
     with caplog.at_level(logging.INFO):
-        Sampled(make_job(search="tpe")).propose(0, [], [])
+        Sampled(make_job(search="tpe")).propose(0, Past())
     assert caplog.records == []
 
 

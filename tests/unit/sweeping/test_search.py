@@ -13,6 +13,7 @@ from tinderbox.config import SweepJob, read_sweep
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters, encode
 from tinderbox.sweeping.journal import rebuild
+from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.space import is_active
 
@@ -46,7 +47,7 @@ def explore(opened: Any, job: SweepJob, count: int, restart_at: int | None = Non
             for lease in open_leases:  # the new driver leases what the old one's slots ran
                 assert opened.take(f"s{lease.trial}").trial == lease.trial
         study = opened.study
-        parameters = proposer.propose(number, list(study.ended), list(study.open.values()))
+        parameters = proposer.propose(number, opened.coordinator.look())
         proposals.append(parameters)
         opened.coordinator.propose(parameters, len(study.ended), proposer.is_baseline(number), opened.now)
         open_leases.append(opened.take(f"s{number}"))
@@ -76,8 +77,8 @@ def test_each_proposal_follows_from_the_record(make_job: MakeJob, desk: Open, me
     study = rebuild([b"".join(map(encode, opened.record))], "loss", "minimize")
     for number, known in ((5, 4), (11, 10)):
         ended = study.ended[:known]
-        still_open = [trial for trial in study.trials.values() if trial.number < number and trial not in ended]
-        assert Proposer(job).propose(number, ended, still_open) == proposals[number]
+        running = [trial for trial in study.trials.values() if trial.number < number and trial not in ended]
+        assert Proposer(job).propose(number, Past(ended=ended, running=running)) == proposals[number]
 
 
 @pytest.mark.parametrize("method", ["random", "tpe", "qmc", "cma-es"])
@@ -103,14 +104,14 @@ def test_every_proposal_lies_in_the_space(make_job: MakeJob, desk: Open, method:
 def test_seeds_matter(make_job: MakeJob, method: str) -> None:
     """Another seed is another study, the same one the same."""
     first, again, other = (Proposer(make_job(MIXED, search=method, seed=seed)) for seed in (1, 1, 2))
-    assert first.propose(3, [], []) == again.propose(3, [], [])
-    assert first.propose(3, [], []) != other.propose(3, [], [])
+    assert first.propose(3, Past()) == again.propose(3, Past())
+    assert first.propose(3, Past()) != other.propose(3, Past())
 
 
 def test_a_quasi_random_sequence_is_spread_evenly(make_job: MakeJob) -> None:
     """Of the first sixteen points each sixteenth of the range has one, which random draws do not manage."""
     proposer = Proposer(make_job(search="qmc"))
-    cells = {int(proposer.propose(number, [], [])["x"] * 16) for number in range(16)}  # type: ignore[operator]
+    cells = {int(proposer.propose(number, Past())["x"] * 16) for number in range(16)}  # type: ignore[operator]
     assert cells == set(range(16))
 
 
@@ -121,7 +122,7 @@ def grid_of(job: SweepJob) -> list[Parameters]:
     """Return all that a grid search proposes."""
     proposer = Proposer(job)
     assert proposer.limit is not None
-    return [proposer.propose(number, [], []) for number in range(proposer.limit)]
+    return [proposer.propose(number, Past()) for number in range(proposer.limit)]
 
 
 def test_a_grid_covers_every_point_once(make_job: MakeJob) -> None:
@@ -175,8 +176,8 @@ def test_the_baseline_comes_first_and_on_top(make_job: MakeJob, method: str) -> 
     job = make_job({"x": {"type": "float", "low": 0, "high": 1, "default": 0.25}}, search=method, budget={"trials": 5})
     proposer = Proposer(job)
     assert (proposer.limit, proposer.is_baseline(0), proposer.is_baseline(1)) == (6, True, False)
-    assert proposer.propose(0, [], []) == {"x": 0.25}
-    assert proposer.propose(1, [], []) != {"x": 0.25}
+    assert proposer.propose(0, Past()) == {"x": 0.25}
+    assert proposer.propose(1, Past()) != {"x": 0.25}
 
 
 def test_only_time_ends_a_study_without_a_number_of_trials(make_job: MakeJob) -> None:
