@@ -90,8 +90,8 @@ def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callabl
     from tinderbox.kube.quota import executor_pod, explain_refusal
     from tinderbox.kube.watch import watch_executors
 
-    def lose(pod: str, cause: str) -> None:
-        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time()))
+    def lose(pod: str, cause: str, out_of_memory: bool) -> None:
+        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time(), out_of_memory))
 
     def refusal() -> str | None:
         return explain_refusal(

@@ -25,6 +25,11 @@ def explain_death(pod: Pod) -> str | None:
     return _memory(pod) or _eviction(pod) or _disruption(pod) or _exit(pod)
 
 
+def ran_out_of_memory(pod: Pod) -> bool:
+    """Whether a pod ended because it needed more memory than its limit: what ran in it would again."""
+    return _memory(pod) is not None
+
+
 def explain_waiting(pod: Pod) -> str | None:
     """Return why a pod does not start, None where nothing is wrong yet."""
     return _image(pod) or _configuration(pod) or _schedule(pod)

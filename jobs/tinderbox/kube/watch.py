@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of
+from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of, ran_out_of_memory
 
 LOG = logging.getLogger(__name__)
 
@@ -20,14 +20,17 @@ _CONNECT_SECONDS = 10
 Look = Callable[[], tuple[Sequence[Pod], Iterable[Mapping[str, Any]]]]
 """Returns the pods that there are, and what changes from then on: an event for each, for as long as a watch lasts."""
 
+OnDeath = Callable[[str, str, bool], None]
+"""Is told a dead pod's name, why it died, and whether that was for lack of memory."""
+
 
 class PodWatch:
     """Why executors died, or do not start.
 
-    Each sentence goes to the log once, and a death to `on_death` too, with the pod's name.
+    Each sentence goes to the log once, and a death to `on_death` too.
     """
 
-    def __init__(self, look: Look, on_death: Callable[[str, str], None]) -> None:
+    def __init__(self, look: Look, on_death: OnDeath) -> None:
         self._look, self._on_death = look, on_death
         self._lock = threading.Lock()
         self._dead: dict[str, str] = {}
@@ -66,7 +69,7 @@ class PodWatch:
             LOG.warning(waiting)
         if died and death is not None:
             LOG.warning(death)
-            self._on_death(name, death)
+            self._on_death(name, death, ran_out_of_memory(pod))
 
     def see_all(self, pods: Sequence[Pod]) -> None:
         """Take in all pods that there are; one that is not among them went unseen, and waits no more."""
@@ -91,7 +94,7 @@ class PodWatch:
                 time.sleep(_RETRY_SECONDS)
 
 
-def watch_executors(namespace: str, application: str, on_death: Callable[[str, str], None]) -> PodWatch:
+def watch_executors(namespace: str, application: str, on_death: OnDeath) -> PodWatch:
     """Return a running watch over the executors of a Spark application."""
     from kubernetes import client, watch
 

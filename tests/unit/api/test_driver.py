@@ -134,6 +134,27 @@ def test_a_master_that_gives_no_executor(plan: Plan, master: str, told: str) -> 
         check(status)
 
 
+@pytest.mark.parametrize("out_of_memory", [False, True])
+def test_a_pod_that_died_is_told_to_the_coordinator(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, out_of_memory: bool
+) -> None:
+    """With its cause, and whether the trial that ran there was too large for it."""
+    told: list[tuple[object, ...]] = []
+    coordinator = SimpleNamespace(lose_host=lambda pod, cause, now, memory: told.append((pod, cause, memory)))
+    server = SimpleNamespace(call=lambda action: action(coordinator))
+
+    def watch(namespace: str, application: str, on_death: Callable[[str, str, bool], None]) -> Any:
+        on_death("e1", f"an executor of {application} in {namespace} died", out_of_memory)
+        return SimpleNamespace(stop=lambda: None)
+
+    monkeypatch.setattr("tinderbox.kube.watch.watch_executors", watch)
+    spark = SimpleNamespace(
+        master="k8s://here", applicationId="spark-1", getConf=lambda: {"spark.kubernetes.namespace": "ml"}
+    )
+    with guarded(plan, cast("Any", spark), cast("Any", server)):
+        assert told == [("e1", "an executor of spark-1 in ml died", out_of_memory)]
+
+
 def test_two_drivers_that_are_alive(plan: Plan, recorded: StudyFolder) -> None:
     """What the old one acknowledged is known to the new one; it acknowledges nothing more, and the study is whole."""
 

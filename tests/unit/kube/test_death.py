@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tinderbox.kube.death import explain_death, explain_waiting, is_ready
+from tinderbox.kube.death import explain_death, explain_waiting, is_ready, ran_out_of_memory
 
 
 def pod(status: dict[str, Any], **metadata: str) -> dict[str, Any]:
@@ -88,6 +88,20 @@ def test_braces_in_what_the_cluster_says_are_kept() -> None:
 def test_a_killed_child_is_no_death_of_the_pod() -> None:
     """OOMKilled with exit code 0 means that the kernel killed a child and the container ended well."""
     assert explain_death(pod(ended(0, "OOMKilled"))) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (ended(137, "OOMKilled"), True),
+        (ended(0, "OOMKilled"), False),
+        (ended(137), False),
+        ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "}, False),
+    ],
+)
+def test_lack_of_memory_is_told_apart(status: dict[str, Any], expected: bool) -> None:
+    """A pod that reached its own limit would again; one that a full node has evicted would not elsewhere."""
+    assert ran_out_of_memory(pod(status)) is expected
 
 
 def test_a_deleted_pod_is_told_as_deleted() -> None:

@@ -18,9 +18,10 @@ def pod(name: str, **status: Any) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"nodeName": "n1", "containers": []}, "status": status}
 
 
-def killed(name: str, code: int) -> dict[str, Any]:
+def killed(name: str, code: int, reason: str = "Error") -> dict[str, Any]:
     """A pod whose container ended with a code."""
-    return pod(name, containerStatuses=[{"name": "executor", "state": {"terminated": {"exitCode": code}}}])
+    ended = {"exitCode": code, "reason": reason}
+    return pod(name, containerStatuses=[{"name": "executor", "state": {"terminated": ended}}])
 
 
 def unschedulable(name: str, message: str) -> dict[str, Any]:
@@ -29,23 +30,30 @@ def unschedulable(name: str, message: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def told() -> list[tuple[str, str]]:
+def told() -> list[tuple[str, str, bool]]:
     """The deaths that were told."""
     return []
 
 
 @pytest.fixture
-def watch(told: list[tuple[str, str]]) -> PodWatch:
+def watch(told: list[tuple[str, str, bool]]) -> PodWatch:
     """A watch that is shown pods by hand."""
-    return PodWatch(lambda: ([], []), lambda name, cause: told.append((name, cause)))
+    return PodWatch(lambda: ([], []), lambda *death: told.append(death))
 
 
-def test_the_first_bad_word_is_the_cause(watch: PodWatch, told: list[tuple[str, str]]) -> None:
+def test_the_first_bad_word_is_the_cause(watch: PodWatch, told: list[tuple[str, str, bool]]) -> None:
     """What follows a death is its consequence: it is neither kept nor told again."""
     watch.see(killed("e1", 137))
     watch.see(killed("e1", 143))
     assert watch.deaths() == ["pod e1 on node n1 ended with exit code 137, killed by signal 9"]
-    assert told == [("e1", "pod e1 on node n1 ended with exit code 137, killed by signal 9")]
+    assert told == [("e1", "pod e1 on node n1 ended with exit code 137, killed by signal 9", False)]
+
+
+def test_a_death_for_lack_of_memory_is_told_as_such(watch: PodWatch, told: list[tuple[str, str, bool]]) -> None:
+    """The trial was too large for the limit; a child that was killed in a pod that ended well is none."""
+    watch.see(killed("e1", 137, "OOMKilled"))
+    watch.see(killed("e2", 0, "OOMKilled"))
+    assert told == [("e1", "pod e1 needed more than its memory limit of unknown size; give it more", True)]
 
 
 def test_a_wait_is_logged_once_and_forgotten_when_it_ends(watch: PodWatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -73,7 +81,7 @@ def test_a_watch_that_breaks_begins_anew(monkeypatch: pytest.MonkeyPatch) -> Non
             raise answer
         return cast("tuple[list[dict[str, Any]], list[dict[str, Any]]]", answer)
 
-    def die(name: str, _: str) -> None:
+    def die(name: str, *_: object) -> None:
         died.append(name)
         found.stop()
 
@@ -128,7 +136,7 @@ def test_a_connection_that_went_dead_ends(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
     died: list[str] = []
 
-    def die(name: str, _: str) -> None:
+    def die(name: str, *_: object) -> None:
         died.append(name)
         if name == "e2":
             raise KeyboardInterrupt  # nobody has the watch yet to stop it
