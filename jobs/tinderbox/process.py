@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
@@ -139,6 +139,12 @@ class Child:
         self.connection.close()
         return self._process.exitcode
 
+    def kill(self) -> None:
+        """Kill the child and all it started; from any thread, as the one that receives from it will see it end."""
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def _signal(self, number: signal.Signals) -> None:
         """Signal the child's process group, which it leads once it runs, and which outlives it in what it started."""
         if self._process.pid is None:
@@ -171,17 +177,21 @@ class Nursery:
             return Child(self._context, self._target, self._arguments)
 
 
-_served = ""
-"""What the newest fork server was asked to import; multiprocessing has one for all children."""
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_GPUS = ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH")
+
+_served: tuple[str | None, ...] = ()
+"""What the newest fork server was asked to import, threads and GPUs; multiprocessing has one for all children."""
 
 
 @contextmanager
 def _server_of(asked: str) -> Iterator[None]:
     """Have a fork server that was asked for these modules: one of an earlier study has others, or older code."""
     global _served
-    if asked != _served and not multiprocessing.active_children():  # it would wait for them
+    wanted = (asked, *(os.environ.get(variable) for variable in (*_THREADS, *_GPUS)))
+    if wanted != _served and not multiprocessing.active_children():  # it would wait for them
         forkserver._forkserver._stop()  # type: ignore[attr-defined]  # there is no public way
-        _served = asked
+        _served = wanted
     os.environ[preloading.ASKED] = asked
     try:
         yield
@@ -191,10 +201,20 @@ def _server_of(asked: str) -> Iterator[None]:
 
 def set_threads(cores: int) -> None:
     """Give TensorFlow and the numerical libraries of children to come as many threads as a slot has cores."""
-    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for variable in _THREADS:
         os.environ[variable] = str(cores)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def set_gpus(addresses: Sequence[str]) -> None:
+    """Show children to come these GPUs and no others, where there are any.
+
+    TensorFlow takes a GPU's memory as it needs it, so that slots may share one. No GPU was at hand to try it on.
+    """
+    if addresses:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(addresses)
+        os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
 
 
 @contextmanager

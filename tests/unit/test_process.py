@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
@@ -15,7 +16,7 @@ import pytest
 
 from tinderbox import preloading
 from tinderbox.errors import TinderboxError
-from tinderbox.process import HEAD, TAIL, Child, Nursery, Output, set_threads
+from tinderbox.process import HEAD, TAIL, Child, Nursery, Output, set_gpus, set_threads
 
 Eventually = Callable[[Callable[[], bool], float], bool]
 
@@ -45,6 +46,9 @@ def obey(connection, arguments):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
     connection.send("ready")
     time.sleep(60)
+
+def show(connection, arguments):
+    connection.send((os.getppid(), [os.environ.get(name) for name in arguments]))
 
 def look(connection, arguments):
     there = [getattr(sys.modules.get(name), "VALUE", None) for name in arguments]
@@ -140,6 +144,17 @@ def test_a_child_is_asked_before_it_is_killed(start: Callable[..., Child]) -> No
     assert time.monotonic() - began < 2
 
 
+def test_a_child_is_killed_while_its_messages_are_awaited(start: Callable[..., Child]) -> None:
+    """Another thread may do it, at once and again; the one that waits sees its end."""
+    child = start("obey")
+    assert child.receive(20) == "ready"
+    threading.Timer(0.2, child.kill).start()
+    with pytest.raises(EOFError):
+        child.receive(20)
+    child.kill()
+    assert child.end() == -signal.SIGKILL
+
+
 def test_what_a_child_started_ends_with_it(start: Callable[..., Child], eventually: Eventually) -> None:
     """Even when the child itself has long ended."""
     child = start("breed")
@@ -188,6 +203,32 @@ def test_threads_of_children_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     set_threads(3)
     assert [os.environ[name] for name in names] == ["3"] * 4
     assert (os.environ["TF_NUM_INTEROP_THREADS"], os.environ["TF_CPP_MIN_LOG_LEVEL"]) == ("1", "0")
+
+
+def test_gpus_and_threads_of_children_to_come(targets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork server has what it was started with, so other GPUs, or threads, get another one; the same need none."""
+    for name in ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "as before")
+
+    def see() -> tuple[int, list[str | None]]:
+        names = ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "OMP_NUM_THREADS")
+        child = Nursery(targets.show, names, []).start()
+        try:
+            seen: tuple[int, list[str | None]] = child.receive(20)
+        finally:
+            child.end()
+        return seen
+
+    set_gpus([])
+    assert see()[1] == ["as before"] * 3
+    set_gpus(["2", "3"])
+    first = see()
+    assert first[1] == ["2,3", "true", "as before"]
+    assert see() == first
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    other = see()
+    assert other[1] == ["2,3", "true", "4"]
+    assert other[0] != first[0]
 
 
 Look = Callable[..., tuple[int, list[object], str]]
