@@ -14,7 +14,6 @@ from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
 from tinderbox.config import SweepJob
 from tinderbox.config.reading import beside_job, write_sweep
-from tinderbox.config.sweep import Search
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Release, Unreachable
 from tinderbox.kube.forward import forwarded
@@ -202,7 +201,8 @@ def take_stock(result: SweepResult) -> Status:
     job, record = result.job, result.record
     slots = sum(life.left is None for life in record.slots if life.joined >= record.resumed)
     # A grid is counted; all others have the same limit, and may need what only the driver has.
-    counted = job if job.search.method == "grid" else job.model_copy(update={"search": Search(method="random")})
+    method = "grid" if job.search.method == "grid" else "random"
+    counted = job.model_copy(update={"search": job.search.model_copy(update={"method": method})})
     return take_status(record, Proposer(counted).limit, job.budget.time, slots, time.time())
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tinderbox.api.plan import Plan
-from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
+from tinderbox.config import SweepJob
 from tinderbox.data import pack, unpack
-from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.errors import TinderboxError
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.process import Child, Nursery, set_threads
 from tinderbox.sweeping.child import Over, Reporting, Start, Work, run, stand_by
 from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.messages import Decision, Lease
 from tinderbox.sweeping.seeds import derive
-from tinderbox.sweeping.space import from_unit, is_active
+from tinderbox.sweeping.space import complete, from_unit
 from tinderbox.sweeping.trial import Channel, Trial
 
 
@@ -31,32 +31,7 @@ def choose_parameters(job: SweepJob, given: Mapping[str, Any]) -> Parameters:
         BadInput: A name is unknown or has no place beside the others, a value is out of bounds, or a parameter has
             neither value nor default.
     """
-    chosen: Parameters = {}
-    for name in given:
-        if name not in job.parameters:
-            raise BadInput(f"there is no parameter {name!r}; the job has {', '.join(job.parameters)}")
-    for name, parameter in job.parameters.items():
-        if is_active(parameter, chosen):
-            value = given.get(name, parameter.default)
-            if value is None:
-                raise BadInput(f"{name} has no default; give --params {name}=VALUE")
-            _check_value(name, value, parameter)
-            chosen[name] = value
-        elif name in given:
-            raise BadInput(f"{name} exists only when {parameter.when}; leave it out here")
-    return chosen
-
-
-def _check_value(name: str, value: Any, parameter: AnyParameter) -> None:
-    if isinstance(parameter, ChoiceParameter):
-        if value not in parameter.choices:
-            raise BadInput(f"{name} must be one of {parameter.choices}, got {value!r}")
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInput(f"{name} must be a number, got {value!r}")
-    elif isinstance(parameter, IntParameter) and not isinstance(value, int):
-        raise BadInput(f"{name} must be a whole number, got {value}")
-    elif not parameter.low <= value <= parameter.high:
-        raise BadInput(f"{name} must lie between {parameter.low} and {parameter.high}, got {value}")
+    return complete(job.parameters, given, "give --params {name}=VALUE")
 
 
 def lease_of(job: SweepJob, parameters: Parameters) -> Lease:

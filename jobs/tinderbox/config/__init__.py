@@ -3,7 +3,8 @@
 from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
 from tinderbox.config.reading import check_sweep, read_sweep
-from tinderbox.config.sweep import COLUMNS, Budget, Metric, Search, SweepJob
+from tinderbox.config.search import Search
+from tinderbox.config.sweep import COLUMNS, Budget, Metric, SweepJob
 
 __all__ = [
     "COLUMNS",

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from tinderbox.config.data import AnyData, Digits
 from tinderbox.config.model import Closed, Seconds
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
+from tinderbox.config.search import Search
 
 LONGEST_SECONDS = 3650 * 86_400
 
@@ -41,13 +42,6 @@ class Metric(Closed):
         if name in COLUMNS:
             raise ValueError(f"{name} is a column of the table of trials itself; give the metric another name")
         return name
-
-
-class Search(Closed):
-    """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from others."""
-
-    method: Literal["grid", "random", "tpe", "qmc", "cma-es", "gp"]
-    startup: int = Field(default=10, ge=1, le=1_000_000)
 
 
 class Budget(Closed):

@@ -8,7 +8,7 @@ resume.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.seeds import derive
-from tinderbox.sweeping.space import defaults, from_unit, grid
+from tinderbox.sweeping.space import complete, defaults, from_unit, grid, grid_values
 
 
 class Method(Protocol):
@@ -41,10 +41,9 @@ class Grid:
             points = [points[index] for index in order[:limit]]
         self._points = points
 
-    def start_with(self, baseline: Parameters | None) -> int:
-        """Put the baseline first, moved there if it is a point of the grid, and return the number of trials."""
-        if baseline is not None:
-            self._points = [baseline, *(point for point in self._points if point != baseline)]
+    def start_with(self, first: Sequence[Parameters]) -> int:
+        """Put points first, moved there if they are points of the grid, and return the number of trials."""
+        self._points = [*first, *(point for point in self._points if point not in first)]
         return len(self._points)
 
     def propose(self, number: int, past: Past) -> Parameters:
@@ -81,31 +80,61 @@ class QuasiRandom:
 
 
 class Proposer:
-    """The parameters of trial after trial: the baseline first, where the job names one, then the method's choice.
+    """The parameters of trial after trial: the baseline first, where the job names one, then the points that the job
+    starts with, then the method's choice.
 
     `limit` is the number of trials after which there are no more, None where only time ends the study. `is_instant`
     says that a proposal needs no time worth a thread, and nothing of other trials.
+
+    Raises:
+        BadInput: The job starts with a point that its space does not have, or its method cannot run here.
     """
 
     def __init__(self, job: SweepJob) -> None:
-        self._baseline = defaults(job.parameters)
+        self._has_baseline = defaults(job.parameters) is not None
+        self._first = first_points(job)
         self._method = _method(job)
         self.is_instant = isinstance(self._method, Grid | Random)
         self.limit = job.budget.trials
         if isinstance(self._method, Grid):
-            self.limit = self._method.start_with(self._baseline)
-        elif self.limit is not None and self._baseline is not None:
-            self.limit += 1
+            self.limit = self._method.start_with(self._first)
+        elif self.limit is not None:
+            self.limit += len(self._first)
 
     def is_baseline(self, number: int) -> bool:
         """Whether the trial with this number runs the default parameters."""
-        return number == 0 and self._baseline is not None
+        return number == 0 and self._has_baseline
 
     def propose(self, number: int, past: Past) -> Parameters:
         """Return the parameters of trial `number`."""
-        if number == 0 and self._baseline is not None:
-            return self._baseline
-        return self._method.propose(number, past)
+        return self._first[number] if number < len(self._first) else self._method.propose(number, past)
+
+
+def first_points(job: SweepJob) -> list[Parameters]:
+    """Return the baseline, if there is one, and the points that the job starts with, each once.
+
+    Raises:
+        BadInput: The space does not have one of them.
+    """
+    baseline = defaults(job.parameters)
+    points = [] if baseline is None else [baseline]
+    for index, given in enumerate(job.search.start_with or []):
+        try:
+            point = complete(job.parameters, given)
+            if job.search.method == "grid":
+                _check_on_grid(job.parameters, point)
+        except BadInput as error:
+            raise BadInput(f"search.start_with.{index}: {error}") from error
+        if point not in points:
+            points.append(point)
+    return points
+
+
+def _check_on_grid(space: Mapping[str, AnyParameter], point: Parameters) -> None:
+    for name, value in point.items():
+        values = grid_values(space[name])
+        if value not in values:
+            raise BadInput(f"{name} is {value}, which is not in its grid; take one of {', '.join(map(str, values))}")
 
 
 def _method(job: SweepJob) -> Method:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,3 +98,44 @@ def defaults(space: Mapping[str, AnyParameter]) -> Parameters | None:
                 return None
             chosen[name] = parameter.default
     return chosen
+
+
+def complete(
+    space: Mapping[str, AnyParameter], given: Mapping[str, Any], remedy: str = "give it a value"
+) -> Parameters:
+    """Return the parameters at a point: those given, and the defaults of the others.
+
+    `remedy` is what to do about one that has neither, with `{name}` for its name.
+
+    Raises:
+        BadInput: A name is unknown or has no place beside the others, a value is out of bounds, or a parameter has
+            neither value nor default.
+    """
+    chosen: Parameters = {}
+    for name in given:
+        if name not in space:
+            raise BadInput(f"there is no parameter {name!r}; the job has {', '.join(space)}")
+    for name, parameter in space.items():
+        if is_active(parameter, chosen):
+            value = given.get(name, parameter.default)
+            if value is None:
+                raise BadInput(f"{name} has no default; {remedy.format(name=name)}")
+            chosen[name] = _check_value(name, value, parameter)
+        elif name in given:
+            raise BadInput(f"{name} exists only when {parameter.when}; leave it out here")
+    return chosen
+
+
+def _check_value(name: str, value: Any, parameter: AnyParameter) -> Value:
+    """Return a value as its parameter writes it, which is 1.0 for 1 where that is a real number."""
+    if isinstance(parameter, ChoiceParameter):
+        if value not in parameter.choices:
+            raise BadInput(f"{name} must be one of {parameter.choices}, got {value!r}")
+        return parameter.choices[parameter.choices.index(value)]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadInput(f"{name} must be a number, got {value!r}")
+    if isinstance(parameter, IntParameter) and not isinstance(value, int):
+        raise BadInput(f"{name} must be a whole number, got {value}")
+    if not parameter.low <= value <= parameter.high:
+        raise BadInput(f"{name} must lie between {parameter.low} and {parameter.high}, got {value}")
+    return value if isinstance(parameter, IntParameter) else float(value)

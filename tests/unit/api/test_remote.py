@@ -531,3 +531,11 @@ def test_stock_needs_no_search(recorded: StudyFolder, method: str) -> None:
     job = check_sweep({**recorded.read_job(), "search": method, "budget": {"trials": 9}}, "test")
     recorded.write_job(describe_job(job), recorded.read_run())
     assert take_stock(open_study("small", recorded.root.rpartition("/")[0])).total == 10
+
+
+def test_stock_counts_the_points_that_a_search_starts_with(recorded: StudyFolder) -> None:
+    """As its driver does."""
+    search = {"method": "tpe", "start_with": [{"x": 0.125}, {"x": 0.75}]}
+    job = check_sweep({**recorded.read_job(), "search": search, "budget": {"trials": 9}}, "test")
+    recorded.write_job(describe_job(job), recorded.read_run())
+    assert take_stock(open_study("small", recorded.root.rpartition("/")[0])).total == 12

@@ -34,6 +34,7 @@ MOMENTUM = {"type": "float", "low": 0, "high": 1}
         {"epochs": 1_000_000_000},
         {"search": "qmc"},
         {"search": {"method": "tpe", "startup": 1}},
+        {"search": {"method": "tpe", "start_with": [{"lr": 0.5}]}},
         {"budget": {"time": "1s"}},
         {"budget": {"trials": 1, "time": 0.5}},
         {"epochs": 1},
@@ -114,6 +115,14 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
         (
             {"search": {"method": "tpe", "startup": 0}},
             "search.startup: input should be greater than or equal to 1, got 0",
+        ),
+        (
+            {"search": {"method": "tpe", "start_with": []}},
+            "search.start_with: list should have at least 1 item after validation, not 0, got []",
+        ),
+        (
+            {"search": {"method": "tpe", "start_with": {"lr": 1}}},
+            "search.start_with: input should be a valid list, got {'lr': 1}",
         ),
         (
             {"search": None},

@@ -187,6 +187,82 @@ def test_only_time_ends_a_study_without_a_number_of_trials(make_job: MakeJob) ->
     assert Proposer(make_job(space, budget={"time": "1h"})).limit is None
 
 
+# Points to start with
+
+SPREAD: dict[str, Any] = MIXED | {"layers": MIXED["layers"] | {"default": 2}}
+FULL = {"lr": 0.5, "optimizer": "sgd", "momentum": 0.1, "width": 9}
+
+
+@pytest.mark.parametrize("method", ["random", "tpe", "qmc", "cma-es"])
+def test_a_search_starts_with_the_points_given(make_job: MakeJob, method: str) -> None:
+    """In their order, beside the number of trials asked for; what they leave out has its default."""
+    points = [FULL, {"lr": 1, "optimizer": "adam", "width": 8, "layers": 3}]
+    job = make_job(SPREAD, search={"method": method, "start_with": points}, budget={"trials": 5})
+    proposer = Proposer(job)
+    assert (proposer.limit, proposer.is_baseline(0)) == (7, False)
+    assert [proposer.propose(number, Past()) for number in (0, 1)] == [{**FULL, "layers": 2}, points[1]]
+    assert isinstance(proposer.propose(1, Past())["lr"], float)
+    assert proposer.propose(2, Past()) not in points
+
+
+def test_the_baseline_goes_before_them(make_job: MakeJob) -> None:
+    """And a point that is written twice, or is the baseline, is tried once."""
+    space = {"x": {"type": "float", "low": 0, "high": 1, "default": 0.25}}
+    start = [{"x": 0.5}, {"x": 0.25}, {}, {"x": 0.5}, {"x": 1}]
+    proposer = Proposer(make_job(space, search={"method": "random", "start_with": start}, budget={"trials": 2}))
+    assert [proposer.propose(number, Past())["x"] for number in range(3)] == [0.25, 0.5, 1.0]
+    assert (proposer.limit, proposer.is_baseline(0), proposer.is_baseline(1)) == (5, True, False)
+
+
+def test_only_time_ends_what_starts_with_points(make_job: MakeJob) -> None:
+    """They give a study without a number of trials no limit."""
+    assert (
+        Proposer(make_job(search={"method": "random", "start_with": [{"x": 1}]}, budget={"time": "1h"})).limit is None
+    )
+
+
+def test_a_grid_moves_them_to_its_front(make_job: MakeJob) -> None:
+    """No point is run twice; of a part of the grid they are a part, or stand beside it."""
+    search = {"method": "grid", "start_with": [{"a": 1, "b": 9}, {"a": 0.5, "b": 1}]}
+    points = grid_of(make_job(GRID, search=search, budget={}))
+    assert points[:2] == [{"a": 1.0, "b": 9}, {"a": 0.5, "b": 1}]
+    assert (len(points), len({repr(point) for point in points})) == (9, 9)
+    part, whole = (
+        grid_of(make_job(GRID, search=search, budget={"trials": 4})),
+        grid_of(make_job(GRID, search="grid", budget={"trials": 4})),
+    )
+    assert part[:2] == points[:2]
+    assert sorted(map(repr, part)) == sorted({*map(repr, whole), *map(repr, part[:2])})
+
+
+@pytest.mark.parametrize(
+    ("method", "point", "sentence"),
+    [
+        ("random", {"rate": 1}, "there is no parameter 'rate'; the job has lr, optimizer, momentum, width, layers"),
+        ("random", FULL | {"lr": 2}, "lr must lie between 0.0001 and 1.0, got 2"),
+        ("tpe", FULL | {"width": 8.5}, "width must be a whole number, got 8.5"),
+        ("tpe", FULL | {"optimizer": "lion"}, "optimizer must be one of ['sgd', 'adam'], got 'lion'"),
+        ("qmc", FULL | {"optimizer": "adam"}, "momentum exists only when {'optimizer': 'sgd'}; leave it out here"),
+        ("cma-es", {"lr": 0.1}, "optimizer has no default; give it a value"),
+        ("random", {}, "lr has no default; give it a value"),
+    ],
+)
+def test_points_that_the_space_does_not_have(
+    make_job: MakeJob, method: str, point: dict[str, Any], sentence: str
+) -> None:
+    """Are refused in one sentence, with their place, before anything is started."""
+    with pytest.raises(BadInput) as refusal:
+        Proposer(make_job(SPREAD, search={"method": method, "start_with": [FULL, point]}))
+    assert str(refusal.value) == f"search.start_with.1: {sentence}"
+
+
+def test_a_grid_takes_its_own_points_only(make_job: MakeJob) -> None:
+    """Another one would not be part of it."""
+    with pytest.raises(BadInput) as refusal:
+        Proposer(make_job(GRID, search={"method": "grid", "start_with": [{"a": 0.5, "b": 2}]}, budget={}))
+    assert str(refusal.value) == "search.start_with.0: b is 2, which is not in its grid; take one of 1, 5, 9"
+
+
 def test_gp_needs_torch(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it there is one sentence, before anything is started."""
     find = importlib.util.find_spec
