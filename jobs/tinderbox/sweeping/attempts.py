@@ -20,7 +20,7 @@ from tinderbox.sweeping.events import (
     Outcome,
     RungDecided,
 )
-from tinderbox.sweeping.history import Checkpoint, State, Trial
+from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
 from tinderbox.sweeping.messages import Lease, Resume
 from tinderbox.sweeping.roster import Roster, Slot
 from tinderbox.sweeping.rules import Rules
@@ -75,7 +75,8 @@ class Attempts:
     def _may_run(self, trial: Trial, slot: Slot) -> bool:
         """Whether a trial may run on a slot: one that was lost is tried on another node where there is one."""
         last = trial.attempts[-1]
-        return last.outcome not in LOSSES or last.node != slot.node or not self.roster.has_other_than({slot.node})
+        here = last.outcome not in LOSSES or last.node != slot.node
+        return here or not self.roster.has_other_than({slot.node, *self.study.avoided})
 
     def _promote(self, now: float) -> int | None:
         number = None if self.rungs is None else self.rungs.candidate()
@@ -94,7 +95,7 @@ class Attempts:
     def start(self, trial: Trial, slot: Slot, now: float) -> Lease:
         """Begin a trial's next attempt on a slot."""
         attempt, kept = trial.attempt + 1, trial.checkpoint
-        slot.trial, self._saved[trial.number] = trial.number, now
+        slot.trial, slot.memory, self._saved[trial.number] = trial.number, 0, now
         self.append(AttemptStarted(time=now, trial=trial.number, attempt=attempt, slot=slot.name, node=slot.node))
         if self.rungs is not None:
             self.rungs.withdraw(trial)
@@ -110,13 +111,13 @@ class Attempts:
     # Ends
 
     def end(self, trial: Trial, outcome: Outcome, cause: str, now: float, details: str = "") -> None:
-        """End a trial's attempt; a trial that was lost too often has failed."""
+        """End a trial's attempt; a trial that was lost too often without getting any further has failed."""
         number, attempt, best = trial.number, trial.attempts[-1], self.study.best
         if outcome in LOSSES:
-            losses = 1 + sum(earlier.outcome in LOSSES for earlier in trial.attempts)
+            self._blame(attempt, cause, now)
+            losses = 1 + _count_losses(trial)
             if losses > self.rules.most_losses:
                 outcome, cause = "failed", f"lost {losses} times, the last time because {cause}"
-            self._blame(attempt.node, cause, now)
         elif outcome != "released":
             self.roster.forgive(attempt.node)
         self.roster.set_free(attempt.slot, number)
@@ -130,6 +131,11 @@ class Attempts:
         self._tidy(trial, now)
         if best is not None and best is not trial:
             self._tidy(best, now)
+
+    def tidy(self, now: float) -> None:
+        """Throw away what a driver had not come to that died at the end of an attempt."""
+        for trial in self.study.ended:
+            self._tidy(trial, now)
 
     def release(self, cause: str, now: float) -> None:
         """Give every running trial back, for a later driver."""
@@ -145,9 +151,9 @@ class Attempts:
             if trial is not None and now - trial.attempts[-1].started > longest:
                 self.end(trial, "timed_out", f"an attempt may take {longest:.0f} s, and this one took longer", now)
 
-    def _blame(self, node: str, cause: str, now: float) -> None:
+    def _blame(self, attempt: Attempt, cause: str, now: float) -> None:
         """Count a loss of a node, and avoid it where there were too many in a row."""
-        losses = self.roster.count_loss(node)
+        node, losses = attempt.node, self.roster.count_loss(attempt.node, attempt.started, now)
         if losses >= self.rules.node_losses and node not in self.study.avoided:
             told = f"{losses} attempts in a row were lost there, the last one because {cause}"
             self.append(NodeAvoided(time=now, node=node, cause=told))
@@ -184,6 +190,12 @@ class Attempts:
     def _free(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
         self.append(CheckpointFreed(time=now, trial=trial.number, path=checkpoint.path, size=checkpoint.size))
         self.garbage.append(checkpoint.path)
+
+
+def _count_losses(trial: Trial) -> int:
+    """Return how often a trial was lost since its newest state was saved: one that gets on may take any number."""
+    since = trial.checkpoint.attempt if trial.checkpoint else 1
+    return sum(attempt.outcome in LOSSES for attempt in trial.attempts[since - 1 :])
 
 
 def _resume(kept: Checkpoint) -> Resume:

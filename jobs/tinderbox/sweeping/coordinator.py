@@ -42,6 +42,7 @@ class Coordinator:
         self._closing = self._closed = False
         self._attempts.append(StudyStarted(time=now, generation=study.generation + 1))
         self._attempts.release("the driver that leased it is gone", now)
+        self._attempts.tidy(now)
 
     @property
     def roster(self) -> Roster:

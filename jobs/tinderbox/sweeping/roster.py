@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from tinderbox.errors import StaleAttempt
@@ -28,11 +27,11 @@ class Slot:
 
 
 class Roster:
-    """The slots by name, and the losses in a row of each node."""
+    """The slots by name, and the losses in a row of each node, with the time of the last one that counted."""
 
     def __init__(self) -> None:
         self.slots: dict[str, Slot] = {}
-        self._losses: Counter[str] = Counter()
+        self._losses: dict[str, tuple[int, float]] = {}
 
     def meet(self, ask: Ask, now: float) -> tuple[Slot, bool]:
         """Return the slot that asks, and whether it is new."""
@@ -64,13 +63,20 @@ class Roster:
         return [slot for slot in self.slots.values() if now - slot.heard > longest]
 
     def on_host(self, host: str) -> list[Slot]:
-        """Return the slots of a machine or pod, the one whose trial holds most memory first."""
-        return sorted((slot for slot in self.slots.values() if slot.host == host), key=lambda slot: -slot.memory)
+        """Return the slots of a machine or pod, the one whose trial holds most memory first, and idle ones last."""
+        slots = (slot for slot in self.slots.values() if slot.host == host)
+        return sorted(slots, key=lambda slot: (slot.trial is None, -slot.memory))
 
-    def count_loss(self, node: str) -> int:
-        """Note that an attempt on a node was lost, and return how many were in a row."""
-        self._losses[node] += 1
-        return self._losses[node]
+    def count_loss(self, node: str, started: float, now: float) -> int:
+        """Note that an attempt on a node was lost, and return how many were in a row.
+
+        What had started before the last one was lost is part of the same misfortune, such as a pod with several slots.
+        """
+        losses, last = self._losses.get(node, (0, started))
+        if started >= last:
+            losses += 1
+            self._losses[node] = losses, now
+        return losses
 
     def forgive(self, node: str) -> None:
         """Note that a node has brought an attempt to its end."""

@@ -11,9 +11,10 @@ from tinderbox.sweeping.rungs import Ladder
 class Rules:
     """What the coordinator decides by: `limit` trials and `seconds` of running time end the study where they are set.
 
-    A slot that is silent for `lease_seconds` loses its trial; a trial lost more than `most_losses` times has failed,
-    and so has one whose attempt takes longer than `trial_seconds`. A node that loses `node_losses` attempts in a row is
-    avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it is `checkpoint_seconds` old.
+    A slot that is silent for `lease_seconds` loses its trial; a trial lost more than `most_losses` times since it last
+    saved its state has failed, and so has one whose attempt takes longer than `trial_seconds`. A node that loses
+    `node_losses` attempts in a row is avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it
+    is `checkpoint_seconds` old.
     """
 
     seed: int
