@@ -70,7 +70,7 @@ class Saved:
 class Over:
     """The function has ended; `failure` says how where it did not return."""
 
-    outcome: Literal["complete", "failed", "stopped", "paused", "infrastructure"]
+    outcome: Literal["complete", "failed", "stopped", "paused", "out_of_memory", "infrastructure"]
     failure: Failure = NO_FAILURE
 
 

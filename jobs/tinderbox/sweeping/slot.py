@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.failure import Failure, describe_exit
+from tinderbox.memory import CGROUPS
 from tinderbox.process import Child, Nursery
+from tinderbox.sweeping.allowance import Allowance, Share
 from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, stand_by
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 
 _POLL_SECONDS = 0.5
 _PAUSE_SECONDS = 0.5
 """Between two heartbeats; the coordinator holds each one back for some seconds."""
+_LOOK_SECONDS = 0.5
+"""Between two looks at what the trial holds, and at whether the machine is being taken away."""
 
 
 class Door(Protocol):
@@ -44,30 +51,46 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """How a slot runs its trials."""
+    """How a slot runs its trials; without a `share` of the memory they may hold what they like."""
 
     name: str
     node: str
     preload: tuple[str, ...]
     host: str = ""
+    share: Share | None = None
+    cgroups: Path = CGROUPS
 
 
 class Slot:
-    """One trial at a time, with the next child standing by, until the coordinator says that the study is over."""
+    """One trial at a time, with the next child standing by, until the coordinator says that the study is over.
 
-    def __init__(self, settings: Settings, work: Work, door: Door) -> None:
+    Once `is_leaving` says that the machine is being taken away, the trial is paused with its next report, if its state
+    can be had, and the slot ends; `leaving` tells that.
+    """
+
+    def __init__(
+        self, settings: Settings, work: Work, door: Door, is_leaving: Callable[[], bool] = lambda: False
+    ) -> None:
         self._settings, self._repeat, self._door = settings, work.repeat, door
         self._nursery = Nursery(stand_by, (work,), settings.preload, work.code)
+        self._allowance = Allowance(settings.share, settings.cgroups)
+        self._is_leaving, self.leaving = is_leaving, False
         self._requests = 0
         self._standby: Child | None = None
         self._retired: Child | None = None
         self._running: tuple[Lease, Child] | None = None
         self._verdict: Literal["stop", "stale"] | None = None
+        self._excess: Failure | None = None
+        self._lock = threading.Lock()
         self._over = threading.Event()
 
     def run(self) -> int:
         """Run trials until there are no more and return how many attempts were run."""
+        self.leaving = self._is_leaving()
+        if self.leaving:
+            return 0
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         attempts = 0
         try:
             self._standby = self._nursery.start()
@@ -90,7 +113,9 @@ class Slot:
     def _run(self, lease: Lease) -> Answer:
         """Run one attempt and return what to do next."""
         child = self._standby or self._nursery.start()
-        self._standby, self._verdict, self._running = None, None, (lease, child)
+        self._standby = self._verdict = self._excess = None
+        self._allowance.begin()
+        self._running = (lease, child)
         try:
             over = self._attempt(lease, child)
             answer = self._door.finish(lease.trial, self._finish(lease, child, over))
@@ -100,7 +125,8 @@ class Slot:
                 raise
             return self._door.lease(self._ask())
         finally:
-            self._running = None
+            with self._lock:  # what ends the child has done so, or will not any more
+                self._running = None
         self._put_back(child, over)
         return answer
 
@@ -129,7 +155,7 @@ class Slot:
 
     def _put_back(self, child: Child, over: Over) -> None:
         """Keep a child that runs trial after trial; let any other one go, without waiting for its end."""
-        if self._repeat and over.outcome != "failed":
+        if self._repeat and over.outcome not in ("failed", "out_of_memory") and self._excess is None:
             child.output.clear()
             self._standby = child
         else:
@@ -141,7 +167,7 @@ class Slot:
             try:
                 message = child.receive(_POLL_SECONDS)
             except EOFError:
-                return Over("failed", describe_exit(child.end()))
+                return self._explain_end(child.end())
             if isinstance(message, Over):  # what is done counts, even if its time was up meanwhile
                 return message
             if self._verdict == "stale":
@@ -155,6 +181,11 @@ class Slot:
                 case Saved():
                     self._upload(lease, message)
                     child.send(None)
+
+    def _explain_end(self, code: int | None) -> Over:
+        """Return how an attempt has ended whose child is gone; SIGKILL may be the kernel's, for lack of memory."""
+        failure = self._excess or (self._allowance.explain_kill() if code == -signal.SIGKILL else None)
+        return Over("failed", describe_exit(code)) if failure is None else Over("out_of_memory", failure)
 
     def _report(self, lease: Lease, message: Reporting) -> Report:
         return Report(
@@ -187,9 +218,9 @@ class Slot:
         sent = ""
         while not self._over.wait(_PAUSE_SECONDS):
             running = self._running
-            lease, log = (running[0], running[1].output.text()) if running else (None, "")
+            log = running[1].output.text() if running else ""
             try:
-                decision = self._door.heartbeat(self._heartbeat(lease, log if log != sent else None))
+                decision = self._door.heartbeat(self._heartbeat(running, log if log != sent else None))
                 verdict: Literal["stop", "stale"] | None = "stop" if decision.action == "stop" else None
             except Exception:
                 verdict = "stale"
@@ -197,7 +228,33 @@ class Slot:
                 self._verdict = verdict
             sent = log
 
-    def _heartbeat(self, lease: Lease | None, log: str | None) -> Heartbeat:
-        if lease is None:
-            return Heartbeat(slot=self._settings.name)
-        return Heartbeat(slot=self._settings.name, trial=lease.trial, attempt=lease.attempt, log=log)
+    def _heartbeat(self, running: tuple[Lease, Child] | None, log: str | None = None) -> Heartbeat:
+        if running is None:
+            return Heartbeat(slot=self._settings.name, leaving=self.leaving)
+        lease, child = running
+        return Heartbeat(
+            slot=self._settings.name,
+            trial=lease.trial,
+            attempt=lease.attempt,
+            log=log,
+            memory=self._allowance.weigh(child.pid),
+            leaving=self.leaving,
+        )
+
+    def _watch(self) -> None:
+        """End a trial that holds too much memory; note at once that the machine is being taken away."""
+        while not self._over.wait(_LOOK_SECONDS):
+            if not self.leaving and self._is_leaving():
+                self.leaving = True
+                threading.Thread(target=self._announce, name="leaving", daemon=True).start()
+            running = self._running
+            excess = self._allowance.excess(running[1].pid) if running else None
+            with self._lock:
+                if running and excess and running is self._running:
+                    self._excess = excess
+                    running[1].kill()
+
+    def _announce(self) -> None:
+        """Tell the coordinator that the slot is leaving; the heartbeat that it holds back now would say so too late."""
+        with suppress(Exception):  # the next one says it, too
+            self._door.heartbeat(self._heartbeat(self._running))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tinderbox.errors import TinderboxError
+from tinderbox.sweeping.allowance import JAVA_REST, Share
 from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.history import State
@@ -291,6 +293,109 @@ def test_a_door_that_is_closed_ends_the_slot(open_door: Callable[..., Direct], m
         slot.run()
     assert slot._standby is not None
     assert [Path(f"/proc/{pid}").exists() for pid in (*pids, slot._standby.pid)] == [False, False]
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_a_trial_that_holds_too_much_is_ended(
+    open_door: Callable[..., Direct], make_work: MakeWork, monkeypatch: pytest.MonkeyPatch, repeat: bool
+) -> None:
+    """By itself or by what it has started, for good and alone; what a trial holds is told with each heartbeat."""
+
+    def train(trial: Any) -> None:
+        import os
+        import time
+
+        if trial.number == 0:
+            held = b"x" * (400 << 20)
+        if trial.number == 1 and os.fork() == 0:
+            held = b"x" * (400 << 20)
+        if trial.number == 2:
+            held = b"x" * (64 << 20)
+        time.sleep(60 if trial.number < 2 else 2)
+        trial.report(1, loss=float(len(held)))
+
+    monkeypatch.setattr("tinderbox.sweeping.allowance.anonymous", lambda pid: 50 << 20)
+    share = Share(limit=(300 << 20) + JAVA_REST + (1 << 30), heap=1 << 30, slots=1)
+    door, began = open_door(3), time.monotonic()
+    assert Slot(replace(SETTINGS, share=share), make_work(train, repeat), door).run() == 3
+    assert time.monotonic() - began < 20
+    trials = door.desk.study.trials
+    assert [[attempt.outcome for attempt in trials[number].attempts] for number in range(3)] == [
+        ["out_of_memory"],
+        ["out_of_memory"],
+        ["complete"],
+    ]
+    assert [trials[number].state for number in range(3)] == [State.FAILED, State.FAILED, State.COMPLETE]
+    told = r"the trial's processes held [2-5]\d\d MiB, and may hold 200 MiB in an executor of 1,580 MiB with one slot; "
+    assert all(re.match(told, trials[number].cause) for number in (0, 1)), trials
+    assert 64 << 20 < max(beat.memory for beat in door.beats if beat.trial == 2) < 200 << 20
+
+
+def test_a_trial_that_the_kernel_kills_for_memory(
+    open_door: Callable[..., Direct], make_work: MakeWork, tmp_path: Path
+) -> None:
+    """It is told apart from any other SIGKILL by what the container's control group counts."""
+    counted = tmp_path / "memory.events"
+
+    def train(trial: Any) -> None:
+        import os
+        import signal
+
+        if trial.number == 0:
+            counted.write_text("oom 1\noom_kill 4\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    counted.write_text("oom 0\noom_kill 3\n")
+    (tmp_path / "memory.max").write_text(f"{3 << 30}\n")
+    door = open_door(2)
+    assert Slot(replace(SETTINGS, cgroups=tmp_path), make_work(train), door).run() == 2
+    first, second = door.desk.study.trials.values()
+    assert (first.attempts[-1].outcome, second.attempts[-1].outcome) == ("out_of_memory", "failed")
+    assert first.cause == (
+        "the kernel killed the trial's process, for its executor had used up its memory limit of 3,072 MiB; "
+        "give executors more memory, put fewer slots on each, or take smaller batches"
+    )
+    assert second.cause == "the trial's process was killed by SIGKILL"
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_a_slot_whose_machine_is_taken_away(open_door: Callable[..., Direct], make_work: MakeWork, saves: bool) -> None:
+    """It says so though a heartbeat is held back; its trial is paused, or ends where it saves nothing, and it ends."""
+
+    def train(trial: Any) -> None:
+        import time
+
+        for epoch in range(1, 21):
+            trial.report(epoch, checkpoint=(lambda file: file.write(b"state")) if saves else None, loss=0.5)
+            time.sleep(0.1)
+
+    class Patient(Direct):
+        """Holds heartbeats back as the coordinator's server does."""
+
+        def heartbeat(self, beat: Heartbeat) -> Decision:
+            decision = super().heartbeat(beat)
+            time.sleep(0.0 if beat.leaving else 60.0)
+            return decision
+
+    door, notice = Patient(open_door(2, epochs=20).desk), threading.Event()
+    door.watch = lambda trial, report: notice.set() if report.epoch == 5 else None
+    slot = Slot(SETTINGS, make_work(train), door, notice.is_set)
+    assert (slot.run(), slot.leaving) == (1, True)
+    trial = door.desk.study.trials[0]
+    if saves:
+        assert (trial.state, trial.attempts[0].outcome) == (State.WAITING, "released")
+        assert 5 < trial.checkpoint.epoch < 15
+    else:
+        assert (trial.state, trial.epoch) == (State.COMPLETE, 20)
+    assert door.desk.study.trials[1].state is State.WAITING
+
+
+def test_a_slot_on_a_machine_that_is_being_taken_away(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """It takes no work at all."""
+    door = open_door(1)
+    slot = Slot(SETTINGS, make_work(lambda trial: None), door, lambda: True)
+    assert (slot.run(), slot.leaving) == (0, True)
+    assert door.desk.coordinator.roster.slots == {}
 
 
 SLOT_PROCESS = """
