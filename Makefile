@@ -38,6 +38,10 @@ format: $(INSTALLED)  ## Format the code
 bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, as ratios
 	@$(BIN)/python -m tests.bench
 
+.PHONY: reproduce-blog
+reproduce-blog: $(INSTALLED)  ## Run Databricks' study of 2016 on MNIST; OPTIONS="--epochs 10 --slots 1 2", hours on two cores
+	@$(BIN)/python -m tests.bench.blog $(OPTIONS)
+
 .PHONY: images
 images: $(INSTALLED)  ## Build the image of drivers and executors, and print its size by part
 	@$(BIN)/python -m images build
