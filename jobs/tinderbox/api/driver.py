@@ -156,17 +156,20 @@ def rules_of(plan: Plan) -> Rules:
         trial_seconds=budget.trial_time,
         checkpoint_epochs=checkpoints.epochs,
         checkpoint_seconds=checkpoints.every,
+        instant=plan.proposer.is_instant,
     )
 
 
 @contextmanager
 def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) -> Iterator[SlotJobs]:
     """Start the server and keep the study's slots on Spark until the block ends, however it ends."""
+    from tinderbox.spark.session import share_executor
     from tinderbox.spark.slots import SlotJobs, SlotPlan
 
     host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
     # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.
     bound = None if port else host
+    heap, neighbours = share_executor(spark, job)
     told = SlotPlan(
         study=job.name,
         url=f"http://{host}:{server.start(bound, port)}",
@@ -177,6 +180,8 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",
         cores=job.cores,
+        heap=heap,
+        neighbours=neighbours,
     )
 
     def leave(name: str, cause: str) -> bool:

@@ -27,6 +27,11 @@ class Parameter(Closed):
 
     when: dict[str, Value | Annotated[list[Value], Field(min_length=1)]] = Field(default_factory=dict)
 
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all its values are numbers."""
+        return True
+
 
 class Number(Parameter):
     """A number from `low` to `high`, both included.
@@ -94,6 +99,11 @@ class ChoiceParameter(Parameter):
     type: Literal["choice"] = "choice"
     choices: list[Value] = Field(min_length=1)
     default: Value | None = None
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all its values are numbers."""
+        return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.choices)
 
     @model_validator(mode="after")
     def _check(self) -> ChoiceParameter:

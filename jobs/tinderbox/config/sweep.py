@@ -173,4 +173,8 @@ class SweepJob(Closed):
         for name, parameter in self.parameters.items():
             if not isinstance(parameter, ChoiceParameter) and parameter.grid is None:
                 raise ValueError(f"{name}: a grid search needs grid, a list of points or their number")
+        numbers = [name for name, parameter in self.parameters.items() if parameter.is_numeric]
+        for name in self.search.cost or []:
+            if name not in numbers:
+                raise ValueError(f"search: cost names numbers, which are {', '.join(numbers) or 'none'}, got {name!r}")
         return self

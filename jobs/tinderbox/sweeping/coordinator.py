@@ -59,13 +59,17 @@ class Coordinator:
     def wanted(self) -> int | None:
         """Return the number of the next trial to be proposed, None while enough are waiting or none may follow."""
         number, limit = len(self.study.trials), self.rules.limit
-        enough = len(self._attempts.turns) >= max(len(self.roster.slots), 1) + self.rules.ahead
+        slots = 0 if self.rules.instant else max(len(self.roster.slots), 1)
+        enough = self._attempts.turns.fresh >= slots + self.rules.ahead
         return None if self.is_ending or enough or (limit is not None and number >= limit) else number
 
-    def propose(self, parameters: Parameters, known: int, baseline: bool, now: float) -> None:
-        """Add the next trial; the search knew the first `known` trials that ended."""
+    def propose(self, parameters: Parameters, known: int, baseline: bool, now: float, place: int | None = None) -> None:
+        """Add the next trial; the search knew the first `known` trials that ended.
+
+        Its seed follows from its number, or from the `place` that its parameters have whenever they are tried.
+        """
         number = len(self.study.trials)
-        seed = derive(self.rules.seed, number, "train")
+        seed = derive(self.rules.seed, number if place is None else place, "train")
         self._attempts.append(
             TrialProposed(time=now, trial=number, parameters=parameters, seed=seed, known=known, baseline=baseline)
         )
@@ -94,8 +98,8 @@ class Coordinator:
             self._attempts.append(SlotJoined(time=now, slot=slot.name, node=slot.node))
         if ask.request < slot.request:
             raise StaleAttempt(f"slot {slot.name} has asked again since its request {ask.request}")
-        if slot.answer is not None and slot.request == ask.request:
-            return slot.answer
+        if (answer := slot.answer_to(ask)) is not None:
+            return answer
         if slot.trial is not None:
             self._attempts.end(self.study.trials[slot.trial], "lost", f"slot {slot.name} dropped it", now)
         answer = self._next(slot, now)
@@ -185,8 +189,9 @@ class Coordinator:
         Raises:
             StaleAttempt: The attempt is not the trial's any more.
         """
-        self.roster.hear(finish.ask.slot, now)
-        trial = self.study.trials.get(number)
+        slot, trial = self.roster.hear(finish.ask.slot, now), self.study.trials.get(number)
+        if (answer := slot.answer_to(finish.ask)) is not None:  # perhaps with this very trial, promoted at once
+            return answer
         if trial is None or trial.state is State.RUNNING or trial.attempt != finish.attempt:
             trial = self._attempts.current(number, finish.attempt, finish.ask.slot)
             self._attempts.end(trial, *_judge(trial, finish), now, finish.details)

@@ -14,7 +14,7 @@ class Rules:
     A slot that is silent for `lease_seconds` loses its trial; a trial lost more than `most_losses` times since it last
     saved its state has failed, and so has one whose attempt takes longer than `trial_seconds`. A node that loses
     `node_losses` attempts in a row is avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it
-    is `checkpoint_seconds` old.
+    is `checkpoint_seconds` old. Trials are proposed `ahead` of need, one more for each slot unless that is `instant`.
     """
 
     seed: int
@@ -29,3 +29,4 @@ class Rules:
     most_losses: int = 3
     node_losses: int = 3
     ahead: int = 2
+    instant: bool = False

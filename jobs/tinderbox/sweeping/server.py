@@ -178,7 +178,8 @@ class Server:
                 await changed.wait()
                 continue
             parameters, known = await self._choose(number)
-            self.coordinator.propose(parameters, known, self._proposer.is_baseline(number), self.now())
+            baseline, place = self._proposer.is_baseline(number), self._proposer.place(parameters)
+            self.coordinator.propose(parameters, known, baseline, self.now(), place)
             self._announce()
 
     async def _choose(self, number: int) -> tuple[Parameters, int]:

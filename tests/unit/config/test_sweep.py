@@ -49,6 +49,8 @@ MOMENTUM = {"type": "float", "low": 0, "high": 1}
         {"search": "grid", "parameters.lr.grid": 2, "budget": None},
         {"search": "grid", "parameters.lr.grid": [0.5]},
         {"search": "grid", "parameters.lr": OPTIMIZER},
+        {"search": {"method": "grid", "cost": ["lr"]}, "parameters.lr.grid": 2},
+        {"search": {"method": "grid", "cost": ["lr"]}, "parameters.lr": {"type": "choice", "choices": [16, 0.5]}},
     ],
 )
 def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
@@ -115,6 +117,22 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
         (
             {"search": {"method": "tpe", "startup": 0}},
             "search.startup: input should be greater than or equal to 1, got 0",
+        ),
+        (
+            {"search": {"method": "tpe", "cost": ["lr"]}},
+            "search: cost is for a grid, whose order is free; leave it out with tpe",
+        ),
+        (
+            {"search": {"method": "grid", "cost": ["width"]}, "parameters.lr.grid": 2},
+            "search: cost names numbers, which are lr, got 'width'",
+        ),
+        (
+            {"search": {"method": "grid", "cost": ["lr"]}, "parameters.lr": OPTIMIZER},
+            "search: cost names numbers, which are none, got 'lr'",
+        ),
+        (
+            {"search": {"method": "grid", "cost": []}, "parameters.lr.grid": 2},
+            "search.cost: list should have at least 1 item after validation, not 0, got []",
         ),
         (
             {"search": {"method": "tpe", "start_with": []}},

@@ -12,6 +12,7 @@ from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.events import AttemptEnded, CheckpointSaved, Event, SlotLeft, StudyEnded, TrialProposed
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Finish, Heartbeat, Report
+from tinderbox.sweeping.rungs import Ladder
 
 Open = Callable[..., Any]
 
@@ -110,6 +111,28 @@ def test_proposals_run_ahead_of_the_slots(desk: Open) -> None:
     while opened.coordinator.wanted() is not None:
         opened.propose()
     assert len(opened.study.trials) == 6
+
+
+def test_what_is_chosen_in_no_time_is_chosen_late(desk: Open) -> None:
+    """Two trials wait, however many slots there are, beside those that have run before."""
+    opened = desk(9, proposed=False, instant=True)
+    for slot in "abc":
+        opened.propose()
+        opened.take(slot)
+    opened.coordinator.leave("a", "gone", opened.now)
+    while opened.coordinator.wanted() is not None:
+        opened.propose()
+    assert len(opened.study.trials) == 5
+
+
+def test_the_seed_follows_from_the_place(desk: Open) -> None:
+    """Where the search gives one, whatever the trial's number."""
+    opened, other = desk(3, proposed=False), desk(3, proposed=False)
+    for place in (2, 0, 1):
+        opened.coordinator.propose({"x": place}, 0, False, opened.now, place)
+        other.propose()
+    seeds = {trial.parameters["x"]: trial.seed for trial in opened.study.trials.values()}
+    assert seeds == {number: trial.seed for number, trial in other.study.trials.items()}
 
 
 def test_nothing_is_proposed_once_the_study_ends(desk: Open) -> None:
@@ -317,6 +340,20 @@ def test_a_repeated_finish_gets_the_same_lease(desk: Open) -> None:
     assert opened.finish(lease, request=9) == first
     assert opened.record == before
     assert sum(isinstance(event, AttemptEnded) for event in opened.record) == 1
+
+
+def test_a_repeated_finish_gets_the_same_trial_again(desk: Open) -> None:
+    """A trial that is promoted the moment it is paused is its slot's next lease, however often that is asked for."""
+    opened = desk(2, ladder=Ladder(1, 2, 4), epochs=4)
+    better, worse = opened.take("a"), opened.take("b")
+    assert opened.report(better, 1, 0.4, slot="a", can_save=True).action == "pause"
+    opened.report(worse, 1, 0.6, slot="b", can_save=True)
+    opened.save(better, 1, "a")
+    first = opened.finish(better, "a", "paused", request=9)
+    assert (first.lease.trial, first.lease.attempt) == (better.trial, 2)
+    before = list(opened.record)
+    assert opened.finish(better, "a", "paused", request=9) == first
+    assert opened.record == before
 
 
 def test_failures_are_told(desk: Open) -> None:
