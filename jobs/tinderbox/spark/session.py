@@ -131,11 +131,43 @@ def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, s
     cores = int(defaults.get("spark.executor.cores", job.cores))
     if cores < job.cores:
         raise BadInput(f"cores must be at most {cores}, what the chart gives an executor, got {job.cores}")
-    executors = math.ceil(job.slots / (cores // job.cores))
+    together = cores // job.cores
+    executors = math.ceil(job.slots / together)
     if defaults.get("spark.dynamicAllocation.enabled") == "true":
         executors = max(executors, int(defaults.get("spark.dynamicAllocation.minExecutors", "0")))
         executors = min(executors, int(defaults.get("spark.dynamicAllocation.maxExecutors", executors)))
-    return {"spark.executor.instances": str(executors), "spark.executor.cores": str(cores)}
+    sizes = {"spark.executor.instances": str(executors), "spark.executor.cores": str(cores)}
+    if gpus := int(defaults.get("spark.executor.resource.gpu.amount", "0")):
+        sizes["spark.task.resource.gpu.amount"] = divide_gpus(gpus, together)
+    return sizes
+
+
+def divide_gpus(gpus: int, slots: int) -> str:
+    """Return how many of an executor's GPUs each of its slots has: whole ones, or a part of one that several share.
+
+    Checked against what Spark takes, and with no GPU at hand.
+    """
+    # Rounded down, for Spark counts how many parts fit into one.
+    return str(gpus // slots if gpus >= slots else math.floor(10_000 / math.ceil(slots / gpus)) / 10_000)
+
+
+def share_executor(spark: SparkContext, job: SweepJob) -> tuple[int, int]:
+    """Return the bytes of an executor's Java heap, and how many of a job's slots share it at most.
+
+    The number is 0 where it is not known, and on this machine, where nobody has said what memory is for slots.
+    """
+    setting = spark.getConf().get
+    cores = None if (spark.master or "").startswith("local") else setting("spark.executor.cores")
+    slots = min(int(cores) // job.cores, job.slots) if cores else 0
+    return in_bytes(setting("spark.executor.memory") or "1g"), slots
+
+
+def in_bytes(size: str) -> int:
+    """Return what Spark understands by a size of memory such as `768m`, in bytes; a bare number is mebibytes."""
+    found = re.fullmatch(r"(\d+)([bkmgtp]?)b?", size.strip().lower())
+    if found is None:
+        raise BadInput(f"a size of Spark's memory is a number with one of the units k, m, g, t, got {size!r}")
+    return int(found[1]) << 10 * "bkmgtp".index(found[2] or "m")
 
 
 def read_defaults() -> dict[str, str]:

@@ -6,8 +6,6 @@ So one bad node cannot use up Spark's patience with the others, and slots may co
 from __future__ import annotations
 
 import itertools
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +18,8 @@ from pyspark import Broadcast, InheritableThread, SparkContext, SparkFiles, Task
 
 from tinderbox.data import unpack
 from tinderbox.errors import TinderboxError
-from tinderbox.process import set_threads
+from tinderbox.process import set_gpus, set_threads
+from tinderbox.spark.executor import find_gpus, find_place, find_share, noticing
 from tinderbox.sweeping.child import Work
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.objective import Objective
@@ -29,12 +28,15 @@ from tinderbox.sweeping.slot import Settings, Slot
 _LONGEST_BACKOFF = 30.0
 _MOST_FAILURES = 5
 
+LEAVING = "its executor is being taken away"
+
 
 @dataclass(frozen=True)
 class SlotPlan:
     """What every slot of a study is told; it travels in the closure of the slot's job, the token too.
 
-    `data` is the digest of the data set.
+    `data` is the digest of the data set. `heap` is what an executor's Java may hold in bytes, and `neighbours` how many
+    slots share an executor, 0 where that is not known.
     """
 
     study: str
@@ -46,14 +48,16 @@ class SlotPlan:
     preload: tuple[str, ...]
     repeat: bool
     cores: int
+    heap: int = 0
+    neighbours: int = 0
 
 
 class SlotJobs:
     """Keeps `count` slots running until they say that the study is over, or `stop` is called.
 
-    `left` is told each time a slot's job ends before its time, with the slot's name and a cause, and returns whether
-    the slot had asked for work. `failure` says why slots cannot be had at all, after five jobs in a row of one slot
-    that never did.
+    A slot whose executor is taken away is submitted again, for another one. `left` is told each time a slot's job ends
+    before its time, with the slot's name and a cause, and returns whether the slot had asked for work. `failure` says
+    why slots cannot be had at all, after five jobs in a row of one slot that never did.
     """
 
     def __init__(
@@ -96,28 +100,31 @@ class SlotJobs:
         return f"tinderbox-{self._plan.study}-slot-{number}"
 
     def _keep(self, number: int) -> None:
-        """Submit one slot again and again, with growing pauses, until it ends well."""
+        """Submit one slot again and again, with growing pauses, until the study is over."""
         failures = 0
         for submission in itertools.count():
             try:
-                self._submit(number, submission)
+                if self._submit(number, submission):
+                    return
+                cause, failures = LEAVING, 0
             except Exception as error:
-                if self._stopping.is_set():
-                    return
-                cause = first_line(error)
-                failures = 1 if self._left(slot_name(number, submission), cause) else failures + 1
-                if failures >= _MOST_FAILURES:
-                    self.failure = TinderboxError(f"slot {number} failed {failures} times, the last time: {cause}")
-                    return
-                if self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF)):
-                    return
-            else:
+                cause, failures = first_line(error), failures + 1
+            if self._stopping.is_set():
+                return
+            if self._left(slot_name(number, submission), cause):
+                failures = min(failures, 1)
+            if failures >= _MOST_FAILURES:
+                self.failure = TinderboxError(f"slot {number} failed {failures} times, the last time: {cause}")
+                return
+            if self._stopping.wait(min(2.0**failures, _LONGEST_BACKOFF)):
                 return
 
-    def _submit(self, number: int, submission: int) -> None:
+    def _submit(self, number: int, submission: int) -> bool:
+        """Run a slot's job to its end and return whether the study is over for it."""
         plan, data = self._plan, self._data
         self._spark.setJobGroup(self._group(number), f"slot {number} of study {plan.study}", interruptOnCancel=True)
-        self._spark.parallelize([slot_name(number, submission)], 1).foreach(lambda name: hold_slot(name, plan, data))
+        job = self._spark.parallelize([slot_name(number, submission)], 1).map(lambda name: hold_slot(name, plan, data))
+        return all(job.collect())
 
 
 def slot_name(number: int, submission: int) -> str:
@@ -132,11 +139,12 @@ def first_line(error: Exception) -> str:
     return (raised or lines or [type(error).__name__])[-1][:500]
 
 
-def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
-    """Be a slot, in a Python worker of an executor, until the study is over."""
+def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> bool:
+    """Be a slot, in a Python worker of an executor; return whether the study is over, or the executor taken away."""
     context = TaskContext.get()
     again = context.attemptNumber() if context else 0
     set_threads(plan.cores)
+    set_gpus(find_gpus(context))
     scratch = Path(SparkFiles.getRootDirectory()) / f"tinderbox-{plan.study}"
     work = Work(
         objective=plan.objective,
@@ -148,12 +156,14 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> None:
     unpack(lambda: data.value, work.data)
     plan.objective.unpack(work.code)
     node, host = find_place()
-    settings = Settings(name=f"{name}+{again}" if again else name, node=node, preload=plan.preload, host=host)
-    Slot(settings, work, Client(plan.url, plan.token)).run()
-
-
-def find_place() -> tuple[str, str]:
-    """Return the names of the node and the pod that this process is in, both the machine's where there is no pod."""
-    name = socket.gethostname()
-    # A pod's host name is its name cut to 63 characters, and a dead pod is told of by its whole name.
-    return os.environ.get("TINDERBOX_NODE") or name, os.environ.get("POD_NAME") or name
+    settings = Settings(
+        name=f"{name}+{again}" if again else name,
+        node=node,
+        preload=plan.preload,
+        host=host,
+        share=find_share(plan.heap, plan.neighbours),
+    )
+    with noticing() as is_leaving:
+        slot = Slot(settings, work, Client(plan.url, plan.token), is_leaving)
+        slot.run()
+    return not slot.leaving

@@ -17,7 +17,15 @@ from pyspark import SparkContext
 import tinderbox
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.spark.session import check_java, close_session, open_session, read_defaults, size_of_executors
+from tinderbox.spark.session import (
+    check_java,
+    close_session,
+    in_bytes,
+    open_session,
+    read_defaults,
+    share_executor,
+    size_of_executors,
+)
 
 MakeJob = Callable[..., SweepJob]
 
@@ -62,6 +70,49 @@ def test_executors_that_come_and_go_begin_within_their_bounds(make_job: MakeJob,
     bounds = {"minExecutors": "2", "maxExecutors": "4", "enabled": "true"}
     defaults = {f"spark.dynamicAllocation.{key}": value for key, value in bounds.items()}
     assert size_of_executors(make_job(slots=slots), defaults)["spark.executor.instances"] == executors
+
+
+@pytest.mark.parametrize(
+    ("gpus", "slots", "amount"), [(1, 1, "1"), (4, 2, "2"), (3, 2, "1"), (1, 2, "0.5"), (1, 3, "0.3333"), (2, 3, "0.5")]
+)
+def test_slots_divide_the_gpus_of_an_executor(make_job: MakeJob, gpus: int, slots: int, amount: str) -> None:
+    """Whole ones where there are enough, or else parts of one, and as many slots fit as by cores."""
+    defaults = {"spark.executor.cores": str(slots), "spark.executor.resource.gpu.amount": str(gpus)}
+    assert size_of_executors(make_job(), defaults)["spark.task.resource.gpu.amount"] == amount
+    part = float(amount)
+    assert (gpus // int(part) if part >= 1 else gpus * int(1 / part)) >= slots
+
+
+@pytest.mark.parametrize(
+    ("master", "slots", "settings", "share"),
+    [
+        ("k8s://here", 8, {"spark.executor.cores": "4", "spark.executor.memory": "768m"}, (768 << 20, 2)),
+        ("k8s://here", 1, {"spark.executor.cores": "4", "spark.executor.memory": "768m"}, (768 << 20, 1)),
+        ("spark://there:7077", 8, {}, (1 << 30, 0)),
+        ("local[8]", 4, {"spark.executor.cores": "4"}, (1 << 30, 0)),
+    ],
+)
+def test_slots_share_an_executor(
+    make_job: MakeJob, master: str, slots: int, settings: dict[str, str], share: tuple[int, int]
+) -> None:
+    """As many as there are cores for, or slots at all; not on this machine, nor where cores are not known."""
+    spark = SimpleNamespace(master=master, getConf=lambda: settings)
+    assert share_executor(cast("SparkContext", spark), make_job(slots=slots, cores=2)) == share
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("512", 512 << 20), ("512k", 512 << 10), ("2G", 2 << 30), ("1tb", 1 << 40), ("7b", 7)]
+)
+def test_sizes_are_read_as_spark_reads_them(size: str, expected: int) -> None:
+    """With and without a unit."""
+    assert in_bytes(size) == expected
+
+
+@pytest.mark.parametrize("size", ["", "1.5g", "g", "2x"])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    """The sentence has what it got."""
+    with pytest.raises(BadInput, match=f"a size of Spark's memory is a number with one of the units .*, got {size!r}"):
+        in_bytes(size)
 
 
 def test_a_slot_larger_than_an_executor_is_refused(make_job: MakeJob) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from pyspark import SparkContext
+from pyspark.resource import ResourceInformation
 
 from tinderbox.spark import slots
-from tinderbox.spark.slots import SlotJobs, SlotPlan, find_place, first_line, slot_name
+from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, hold_slot, slot_name
+from tinderbox.sweeping.allowance import Share
 from tinderbox.sweeping.objective import Objective
 
 PLAN = SlotPlan(
@@ -27,9 +33,9 @@ PLAN = SlotPlan(
 
 
 class Spark:
-    """Runs `job` with the slot's name where Spark would run a job."""
+    """Runs `job` with the slot's name where Spark would run a job; False says that the slot's executor goes."""
 
-    def __init__(self, job: Callable[[str], None]) -> None:
+    def __init__(self, job: Callable[[str], bool | None]) -> None:
         self.job, self.cancelled, self.destroyed = job, list[str](), False
         self._name = ""
 
@@ -49,8 +55,11 @@ class Spark:
         spark = self
 
         class Rows:
-            def foreach(self, function: Callable[[str], None]) -> None:
-                spark.job(names[0])
+            def map(self, function: Callable[[str], bool]) -> Any:
+                return self
+
+            def collect(self) -> list[bool]:
+                return [spark.job(names[0]) is not False]
 
         return Rows()
 
@@ -105,6 +114,43 @@ def test_a_slot_that_worked_is_submitted_again_without_end() -> None:
     assert names == ["slot-0", *(f"slot-0.{number}" for number in range(1, 13))]
     assert told == [(name, "worker exited") for name in names[:-1]]
     assert jobs.failure is None
+
+
+def test_a_slot_whose_executor_goes_is_submitted_for_another() -> None:
+    """As often as that happens, and though it never came to ask for work: executors that go are no failure of slots."""
+    names, told, over = list[str](), list[tuple[str, str]](), threading.Event()
+
+    def job(name: str) -> bool:
+        names.append(name)
+        if len(names) > 12:
+            over.set()
+        return len(names) > 12
+
+    def left(name: str, cause: str) -> bool:
+        told.append((name, cause))
+        return False
+
+    jobs = keep(Spark(job), left)
+    assert over.wait(5)
+    jobs.stop(5)
+    assert names == ["slot-0", *(f"slot-0.{number}" for number in range(1, 13))]
+    assert told == [(name, "its executor is being taken away") for name in names[:-1]]
+    assert jobs.failure is None
+
+
+def test_a_slot_that_leaves_at_the_end_is_not_submitted_again() -> None:
+    """The study is over, so nobody is told."""
+    began, told = threading.Event(), list[str]()
+
+    def job(name: str) -> bool:
+        began.set()
+        return not jobs._stopping.wait(5)
+
+    jobs = SlotJobs(cast("SparkContext", Spark(job)), PLAN, b"", 1, lambda name, cause: bool(told.append(name)))
+    jobs.start()
+    assert began.wait(5)
+    jobs.stop(5)
+    assert told == []
 
 
 def test_a_slot_that_never_comes_is_given_up() -> None:
@@ -171,12 +217,40 @@ def test_the_line_of_a_spark_exception_that_matters(message: str, line: str | No
     assert first_line(ValueError(message)) == wanted
 
 
-def test_a_slot_is_in_the_pod_that_its_cluster_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long name of a pod is cut in its host name, so the whole one is asked for first; elsewhere the host's is it."""
-    monkeypatch.setattr("socket.gethostname", lambda: "p" * 63)
-    monkeypatch.delenv("POD_NAME", raising=False)
-    monkeypatch.delenv("TINDERBOX_NODE", raising=False)
-    assert find_place() == ("p" * 63, "p" * 63)
-    monkeypatch.setenv("POD_NAME", "p" * 70)
-    monkeypatch.setenv("TINDERBOX_NODE", "worker-2")
-    assert find_place() == ("worker-2", "p" * 70)
+class Idle:
+    """Stands for a slot: keeps how it was made, and ends at once."""
+
+    made: list[Any]
+
+    def __init__(self, settings: Any, work: Any, door: Any, is_leaving: Callable[[], bool]) -> None:
+        self.made.append((settings, os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["OMP_NUM_THREADS"]))
+        self.leaving = is_leaving()
+
+    def run(self) -> int:
+        """Run nothing."""
+        return 0
+
+
+@pytest.mark.parametrize("going", [False, True])
+def test_a_slot_is_told_what_its_executor_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, going: bool) -> None:
+    """Its own GPU and threads before anything is started, its share of the memory, and whether the executor goes."""
+    for name in ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "")
+    for name in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
+        monkeypatch.setenv(name, "")
+    task = SimpleNamespace(attemptNumber=lambda: 2, resources=lambda: {"gpu": ResourceInformation("gpu", ["3"])})
+    monkeypatch.setattr(slots.TaskContext, "get", lambda: task)
+    monkeypatch.setattr(slots.SparkFiles, "getRootDirectory", lambda: str(tmp_path))
+    monkeypatch.setattr(slots, "unpack", lambda read, folder: None)
+    monkeypatch.setattr(slots, "find_share", lambda heap, together: Share(4 << 30, heap, together))
+    monkeypatch.setattr(slots, "Slot", Idle)
+    monkeypatch.setattr(Idle, "made", made := [], raising=False)
+    notice = tmp_path / "notice"
+    monkeypatch.setenv("TINDERBOX_DECOMMISSION", str(notice))
+    if going:
+        notice.touch()
+    plan = replace(PLAN, cores=2, heap=1 << 30, neighbours=3)
+    assert hold_slot("slot-4", plan, cast("Any", SimpleNamespace(value=b""))) is not going
+    ((settings, gpus, threads),) = made
+    assert (settings.name, settings.share) == ("slot-4+2", Share(4 << 30, 1 << 30, 3))
+    assert (gpus, threads) == ("3", "2")
