@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -70,6 +71,14 @@ def eventually() -> Callable[[Callable[[], bool], float], bool]:
         return met
 
     return wait
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeding() -> Iterator[None]:
+    """Let Ctrl-C count: a job that a shell has put into the background ignores it, and all that it starts does too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

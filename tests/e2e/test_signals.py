@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,14 +106,6 @@ class Terminal:
             return False
         counts = record.counts
         return record.generation == generation and counts[State.COMPLETE] == 3 and counts[State.RUNNING] == 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def heeding() -> Iterator[None]:
-    """Let Ctrl-C count: a job that a shell has put into the background ignores it, and all that it starts does too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from tinderbox.kube.manifest import INSTANCE, Manifest
 DRIVERS = "app.kubernetes.io/part-of=tinderbox,app.kubernetes.io/component=driver"
 GONE_SECONDS = 120.0
 LOOK_SECONDS = 0.5
+QUIET_SECONDS = 86_400.0
+"""For so long a driver that is followed may print nothing: the client takes no endless patience."""
 
 State = Literal["waiting", "running", "complete", "failed", "deleted"]
 
@@ -149,7 +151,7 @@ def driver_log(cluster: Cluster, pod: str, follow: bool) -> Iterator[str]:
             container="driver",
             follow=follow,
             _preload_content=False,
-            _request_timeout=(PATIENCE[0], None),
+            _request_timeout=(PATIENCE[0], QUIET_SECONDS),
         )
         rest = b""
         for block in answer.stream():

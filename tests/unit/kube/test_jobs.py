@@ -326,7 +326,7 @@ def test_lines_of_a_log(cluster: Any, blocks: list[bytes], lines: list[str]) -> 
     """They are whole, wherever the blocks that they come in end."""
     cluster.blocks = blocks
     assert list(jobs.driver_log(cluster, "sweep-own-a", follow=True)) == lines
-    options = {"follow": True, "_preload_content": False, "_request_timeout": (10.0, None)}  # it may be quiet for long
+    options = {"follow": True, "_preload_content": False, "_request_timeout": (10.0, 86_400.0)}
     assert cluster.asked == {"pod": "sweep-own-a", "container": "driver", **options}
 
 
@@ -339,6 +339,12 @@ def test_lines_come_as_they_are_printed(cluster: Any) -> None:
 
     cluster.blocks = printed()
     assert next(jobs.driver_log(cluster, "sweep-own-a", follow=True)) == "one"
+
+
+def test_a_log_of_a_real_client(api: Any) -> None:
+    """The client takes the options as they are given."""
+    api.answers["/api/v1/namespaces/lab/pods/sweep-own-a/log"] = lambda _: (200, b"one\ntwo\n")
+    assert list(jobs.driver_log(api.cluster(), "sweep-own-a", follow=False)) == ["one", "two"]
 
 
 def test_a_log_that_breaks_off(cluster: Any) -> None:
