@@ -59,17 +59,13 @@ class Coordinator:
     def wanted(self) -> int | None:
         """Return the number of the next trial to be proposed, None while enough are waiting or none may follow."""
         number, limit = len(self.study.trials), self.rules.limit
-        slots = 0 if self.rules.instant else max(len(self.roster.slots), 1)
-        enough = self._attempts.turns.fresh >= slots + self.rules.ahead
+        enough = len(self._attempts.turns) >= max(len(self.roster.slots), 1) + self.rules.ahead
         return None if self.is_ending or enough or (limit is not None and number >= limit) else number
 
-    def propose(self, parameters: Parameters, known: int, baseline: bool, now: float, place: int | None = None) -> None:
-        """Add the next trial; the search knew the first `known` trials that ended.
-
-        Its seed follows from its number, or from the `place` that its parameters have whenever they are tried.
-        """
+    def propose(self, parameters: Parameters, known: int, baseline: bool, now: float) -> None:
+        """Add the next trial; the search knew the first `known` trials that ended."""
         number = len(self.study.trials)
-        seed = derive(self.rules.seed, number if place is None else place, "train")
+        seed = derive(self.rules.seed, number, "train")
         self._attempts.append(
             TrialProposed(time=now, trial=number, parameters=parameters, seed=seed, known=known, baseline=baseline)
         )

@@ -25,6 +25,10 @@ class Slot:
     memory: int = 0
     leaving: bool = False
 
+    def answer_to(self, ask: Ask) -> Answer | None:
+        """Return what a request got already, None where it is new or got no work."""
+        return self.answer if self.request == ask.request else None
+
 
 class Roster:
     """The slots by name, and the losses in a row of each node, with the time of the last one that counted."""

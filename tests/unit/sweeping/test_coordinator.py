@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from tinderbox.config import FloatParameter
 from tinderbox.errors import BadInput, StaleAttempt
+from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.events import AttemptEnded, CheckpointSaved, Event, SlotLeft, StudyEnded, TrialProposed
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Finish, Heartbeat, Report
@@ -113,26 +115,21 @@ def test_proposals_run_ahead_of_the_slots(desk: Open) -> None:
     assert len(opened.study.trials) == 6
 
 
-def test_what_is_chosen_in_no_time_is_chosen_late(desk: Open) -> None:
-    """Two trials wait, however many slots there are, beside those that have run before."""
-    opened = desk(9, proposed=False, instant=True)
-    for slot in "abc":
-        opened.propose()
-        opened.take(slot)
-    opened.coordinator.leave("a", "gone", opened.now)
-    while opened.coordinator.wanted() is not None:
-        opened.propose()
-    assert len(opened.study.trials) == 5
-
-
-def test_the_seed_follows_from_the_place(desk: Open) -> None:
-    """Where the search gives one, whatever the trial's number."""
-    opened, other = desk(3, proposed=False), desk(3, proposed=False)
-    for place in (2, 0, 1):
-        opened.coordinator.propose({"x": place}, 0, False, opened.now, place)
-        other.propose()
-    seeds = {trial.parameters["x"]: trial.seed for trial in opened.study.trials.values()}
-    assert seeds == {number: trial.seed for number, trial in other.study.trials.items()}
+def test_of_a_grid_the_dearest_of_those_that_wait_is_leased(desk: Open) -> None:
+    """What ran before goes first, and then what is learnt to take longest; numbers stay with their points."""
+    space = {"x": FloatParameter(low=0, high=1)}
+    opened = desk(8, costs=Costs(space))
+    for _ in range(2):
+        lease = opened.take()
+        opened.report(lease, 2, last=True)
+        opened.now += 1 + float(lease.parameters["x"])
+        opened.coordinator._attempts.end(opened.study.trials[lease.trial], "complete", "", opened.now)
+    assert [opened.take(slot).trial for slot in "abc"] == [7, 6, 5]
+    assert {trial.number: trial.parameters["x"] for trial in opened.study.trials.values()} == {
+        number: number / 10 for number in range(8)
+    }
+    opened.coordinator.leave("b", "gone", opened.now)
+    assert [opened.take(slot).trial for slot in "de"] == [6, 4]
 
 
 def test_nothing_is_proposed_once_the_study_ends(desk: Open) -> None:
