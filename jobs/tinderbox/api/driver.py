@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import Guard, Patience, Unseen
 from tinderbox.api.plan import Plan, describe_job
+from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.rungs import Ladder
+from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
 from tinderbox.sweeping.study import Study
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.2
 SLOT_GRACE_SECONDS = 5.0
+CHOICE = 200
+"""Among so many trials of a grid, beside one for each slot, the dearest is looked for."""
 
 
 class Watcher(Protocol):
@@ -120,7 +125,7 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
         log.claim()  # before the record is read: another driver that still writes it would add what is not read
         study = rebuild(log.read(), plan.job.metric.name, plan.job.metric.direction)
         journal = Journal(log)
-        coordinator = Coordinator(study, rules_of(plan), journal.add, time.time())
+        coordinator = Coordinator(study, rules_for(plan.job, plan.proposer), journal.add, time.time())
         server = Server(coordinator, journal, plan.proposer, folder, token)
         try:
             yield server
@@ -141,14 +146,14 @@ def check(server: Server) -> None:
         raise TinderboxError(f"the study stopped: {server.failure}") from server.failure
 
 
-def rules_of(plan: Plan) -> Rules:
-    """Return what the coordinator decides by."""
-    job = plan.job
+def rules_for(job: SweepJob, proposer: Proposer) -> Rules:
+    """Return what the coordinator of a job decides by."""
     rungs, budget, checkpoints = job.rungs, job.budget, job.checkpoints
+    costs = Costs(job.parameters, proposer.first) if job.search.method == "grid" else None
     return Rules(
         seed=job.seed,
         epochs=job.epochs,
-        limit=plan.proposer.limit,
+        limit=proposer.limit,
         seconds=budget.time,
         ladder=None
         if rungs is None
@@ -156,7 +161,8 @@ def rules_of(plan: Plan) -> Rules:
         trial_seconds=budget.trial_time,
         checkpoint_epochs=checkpoints.epochs,
         checkpoint_seconds=checkpoints.every,
-        instant=plan.proposer.is_instant,
+        ahead=2 if costs is None else CHOICE,
+        costs=costs,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tinderbox.errors import StaleAttempt
+from tinderbox.sweeping.costs import Dearest
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
@@ -37,6 +38,7 @@ class Attempts:
     def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None]) -> None:
         self.study, self.rules, self.roster = study, rules, Roster()
         self.turns, self.rungs = Turns(study.open.values()), climb(study, rules)
+        self._dearest = None if rules.costs is None else Dearest(rules.costs, study)
         self.garbage: list[str] = []
         self._record = record
         self._saved: dict[int, float] = {}
@@ -69,7 +71,7 @@ class Attempts:
         if number is None:
             number = self._promote(now)
         if number is None:
-            number = self.turns.take_fresh()
+            number = self.turns.take_fresh(None if self._dearest is None else self._dearest.choose)
         return None if number is None else self.study.trials[number]
 
     def _may_run(self, trial: Trial, slot: Slot) -> bool:

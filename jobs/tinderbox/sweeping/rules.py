@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.rungs import Ladder
 
 
@@ -14,7 +15,8 @@ class Rules:
     A slot that is silent for `lease_seconds` loses its trial; a trial lost more than `most_losses` times since it last
     saved its state has failed, and so has one whose attempt takes longer than `trial_seconds`. A node that loses
     `node_losses` attempts in a row is avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it
-    is `checkpoint_seconds` old. Trials are proposed `ahead` of need, one more for each slot unless that is `instant`.
+    is `checkpoint_seconds` old. So many trials wait `ahead` of need, beside one for each slot; of those that have never
+    run the dearest goes first where `costs` are to be learnt, else the oldest.
     """
 
     seed: int
@@ -29,4 +31,4 @@ class Rules:
     most_losses: int = 3
     node_losses: int = 3
     ahead: int = 2
-    instant: bool = False
+    costs: Costs | None = None

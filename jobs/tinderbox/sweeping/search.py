@@ -15,7 +15,7 @@ from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.draws import QuasiRandom, Random
 from tinderbox.sweeping.events import Parameters
-from tinderbox.sweeping.grid import Grid, key
+from tinderbox.sweeping.grid import Grid
 from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.space import complete, defaults, grid_values
 
@@ -32,7 +32,7 @@ class Proposer:
     starts with, then the method's choice.
 
     `limit` is the number of trials after which there are no more, None where only time ends the study. `is_instant`
-    says that a proposal needs no time worth a thread, so that it can be had when a slot is free, and not before.
+    says that a proposal needs no time worth a thread, and nothing of other trials.
 
     Raises:
         BadInput: The job starts with a point that its space does not have, or its method cannot run here.
@@ -45,19 +45,18 @@ class Proposer:
         self.is_instant = isinstance(self._method, Grid | Random)
         self.limit = job.budget.trials
         if isinstance(self._method, Grid):
-            for point in self._first:
-                self._method.take(point)
-            self.limit = len(self._method)
-        if self.limit is not None:
+            self.limit = self._method.start_with(self._first)
+        elif self.limit is not None:
             self.limit += len(self._first)
+
+    @property
+    def first(self) -> int:
+        """How many trials run what the job names, the baseline among them."""
+        return len(self._first)
 
     def is_baseline(self, number: int) -> bool:
         """Whether the trial with this number runs the default parameters."""
         return number == 0 and self._has_baseline
-
-    def place(self, parameters: Parameters) -> int | None:
-        """Return which point of the grid this is, None where there is no grid, or it is beside it."""
-        return self._method.places.get(key(parameters)) if isinstance(self._method, Grid) else None
 
     def propose(self, number: int, past: Past) -> Parameters:
         """Return the parameters of trial `number`."""

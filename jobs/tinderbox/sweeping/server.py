@@ -178,8 +178,7 @@ class Server:
                 await changed.wait()
                 continue
             parameters, known = await self._choose(number)
-            baseline, place = self._proposer.is_baseline(number), self._proposer.place(parameters)
-            self.coordinator.propose(parameters, known, baseline, self.now(), place)
+            self.coordinator.propose(parameters, known, self._proposer.is_baseline(number), self.now())
             self._announce()
 
     async def _choose(self, number: int) -> tuple[Parameters, int]:

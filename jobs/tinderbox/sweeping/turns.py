@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tinderbox.sweeping.history import State, Trial
 
@@ -41,6 +41,12 @@ class Turns:
             self._again.remove(number)
         return number
 
-    def take_fresh(self) -> int | None:
-        """Take the next trial that has never run, None where there is none."""
-        return self._fresh.popleft() if self._fresh else None
+    def take_fresh(self, choose: Callable[[Sequence[int]], int] | None = None) -> int | None:
+        """Take the trial to be chosen among those that have never run, by default the oldest; None without any."""
+        if not self._fresh:
+            return None
+        if choose is None:
+            return self._fresh.popleft()
+        number = choose(self._fresh)
+        self._fresh.remove(number)
+        return number

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tinderbox.api.driver import address_of, guarded, opened_server, opened_slots
+from tinderbox.api.driver import CHOICE, address_of, guarded, opened_server, opened_slots, rules_for
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
 from tinderbox.config import check_sweep
@@ -22,7 +22,9 @@ from tinderbox.errors import NoExecutor, Superseded, TinderboxError
 from tinderbox.spark import slots
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.messages import Answer, Ask, Lease, Report
+from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import take_status
 from tinderbox.sweeping.study import SlotLife, Study
 
@@ -193,3 +195,21 @@ def test_a_driver_that_comes_too_late(plan: Plan, recorded: StudyFolder, monkeyp
             opened_server(plan, recorded, "secret"),
         ):
             pass
+
+
+def test_the_dearest_trial_of_a_grid_is_looked_for_among_many() -> None:
+    """Its points cost nothing to propose; other searches know more the later they are asked."""
+    tree = {
+        "kind": "sweep",
+        "name": "ruled",
+        "objective": "module:train",
+        "metric": {"name": "loss", "direction": "minimize"},
+        "parameters": {"x": {"type": "float", "low": 0, "high": 1, "grid": 2, "default": 0.5}},
+        "budget": {"trials": 9},
+        "epochs": 4,
+    }
+    grid, other = (check_sweep({**tree, "search": method}, "test") for method in ("grid", "tpe"))
+    rules = rules_for(grid, Proposer(grid))
+    assert (rules.limit, rules.ahead, rules.costs) == (3, CHOICE, Costs(grid.parameters, first=1))
+    rules = rules_for(other, Proposer(other))
+    assert (rules.limit, rules.ahead, rules.costs) == (10, 2, None)

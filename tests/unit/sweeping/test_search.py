@@ -12,7 +12,6 @@ import pytest
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters, encode
-from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.search import Proposer
@@ -113,12 +112,10 @@ def test_seeds_matter(make_job: MakeJob, method: str) -> None:
 
 
 def grid_of(job: SweepJob) -> list[Parameters]:
-    """Return all that a grid search proposes before anything has ended."""
-    proposer, proposed = Proposer(job), dict[int, Trial]()
+    """Return all that a grid search proposes."""
+    proposer = Proposer(job)
     assert proposer.limit is not None
-    for number in range(proposer.limit):
-        proposed[number] = Trial(number, proposer.propose(number, Past(proposed)), 0, False)
-    return [trial.parameters for trial in proposed.values()]
+    return [proposer.propose(number, Past()) for number in range(proposer.limit)]
 
 
 def test_a_grid_covers_every_point_once(make_job: MakeJob) -> None:
@@ -161,17 +158,6 @@ def test_the_study_of_the_demo_has_no_point_twice() -> None:
     points = grid_of(job)
     assert points[0] == {"learning_rate": 0.01, "width": 256}
     assert len(points) == 21
-
-
-def test_a_point_of_the_grid_keeps_its_place(make_job: MakeJob) -> None:
-    """Its seed follows from it, whenever it is tried: a grid that is run again, in another order, finds the same."""
-    first, other = (
-        Proposer(make_job(GRID, search={"method": "grid", "cost": [name]}, budget={})) for name in ("a", "b")
-    )
-    points = [first.propose(0, Past()), other.propose(0, Past())]
-    assert points == [{"a": 1.0, "b": 1}, {"a": 0.0, "b": 9}]
-    assert [first.place(point) for point in points] == [other.place(point) for point in points] == [6, 2]
-    assert (first.place({"a": 0.1, "b": 1}), Proposer(make_job()).place({"x": 0.5})) == (None, None)
 
 
 # Limits and baselines of the others
