@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -82,6 +83,32 @@ def test_the_heap_grows_as_it_is_needed(java: Java) -> None:
     arguments = java()
     assert "-Xmx512m" in arguments
     assert not [argument for argument in arguments if argument.startswith("-Xms")]
+
+
+def test_slots_know_the_file_of_the_pre_stop_hook(tmp_path: Path) -> None:
+    """The hook's own, or the one that an executor's environment names for both."""
+    (tmp_path / "java").write_text("#!/bin/sh\necho $TINDERBOX_DECOMMISSION\n")
+    (tmp_path / "java").chmod(0o755)
+
+    def told(**more: str) -> str:
+        variables = EXECUTOR | {"PATH": f"{tmp_path}:{os.environ['PATH']}"} | more
+        command = [SCRIPTS / "entrypoint.sh", "executor"]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout.strip()
+
+    hook = (SCRIPTS / "decommission.sh").read_text()
+    assert f'touch "${{TINDERBOX_DECOMMISSION:-{told()}}}"\n' in hook
+    assert told(TINDERBOX_DECOMMISSION="/work/notice") == "/work/notice"
+
+
+def test_spark_is_told_of_the_gpus(tmp_path: Path) -> None:
+    """In the JSON that it takes; a machine whose GPUs cannot be listed gives none, and the executor does not start."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([SCRIPTS / "gpus.sh"], env=path, capture_output=True, text=True)
+    assert json.loads(done.stdout) == {"name": "gpu", "addresses": ["0", "1"]}
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert subprocess.run([SCRIPTS / "gpus.sh"], env=path, capture_output=True).returncode == 9
 
 
 def test_a_missing_variable_is_named() -> None:

@@ -38,12 +38,23 @@ def wait(trial):
 
 
 def eat(trial):
-    # The kernel ends the largest process of a pod, so these are smaller than the executor's Java, and many.
+    held = []
+    while trial.params["x"] < 0.5:  # slowly, so that its slot sees it first
+        held.append(b"x" * (16 << 20))
+        time.sleep(0.1)
+    # What leads a session of its own is not weighed. The kernel ends the largest process of a pod, so these are smaller
+    # than the executor's Java, and many.
     for _ in range(64):
         if os.fork() == 0:
+            os.setsid()
             held = bytearray(os.urandom(1 << 16) * (1 << 10))
             time.sleep(60)
             os._exit(0)
+    time.sleep(60)
+
+
+def die(trial):
+    os.system("pkill -KILL java")
     time.sleep(60)
 """
 
@@ -85,7 +96,8 @@ def releases(start: Callable[..., Release]) -> dict[str, Release]:
     return {
         "stopped": start("stopped", "wait"),
         "quota": start("quota", "wait", "--set", "epochs=1", quota__hard__pods="2"),
-        "memory": start("memory", "eat", "--set", "slots=1", executor__maxFailures="1", console__enabled="true"),
+        "memory": start("memory", "eat", "--set", "slots=1", "--set", "parameters.x.grid=2", console__enabled="true"),
+        "dead": start("dead", "die", "--set", "slots=1", executor__maxFailures="1"),
         "image": start("image", "wait", executor__image="tinderbox:nope", executor__startTimeoutSeconds="10"),
     }
 
@@ -142,16 +154,27 @@ def test_a_quota_is_told_and_the_study_completes(releases: dict[str, Release], e
     assert releases["quota"].ended("sweep-quota") == "Complete"
 
 
-def test_an_executor_without_memory_is_told(releases: dict[str, Release], ended: Callable[[str], str]) -> None:
-    """With its limit; after so many deaths as the values allow the Job fails for good, with a code of its own."""
+def test_trials_without_memory_are_told(releases: dict[str, Release], ended: Callable[[str], str]) -> None:
+    """One that its slot has ended, and one whose pod the kernel has killed: each fails for good, tried once."""
     log = ended("memory")
     assert "needed more than its memory limit of 1536Mi; give it more" in log
-    assert exit_code(releases["memory"], "sweep-memory") == 3
+    assert exit_code(releases["memory"], "sweep-memory") == 4
     assert releases["memory"].tinderbox("fetch", "memory").returncode == 0
     record = open_study("memory", str(releases["memory"].folder / "studies")).record
-    causes = [attempt.cause for trial in record.trials.values() for attempt in trial.attempts]
-    assert any("needed more than its memory limit of 1536Mi; give it more" in cause for cause in causes), causes
+    weighed, killed = sorted(record.trials.values(), key=lambda trial: float(trial.parameters["x"]))
+    assert [[attempt.outcome for attempt in trial.attempts] for trial in (weighed, killed)] == [["out_of_memory"]] * 2
+    told = r"the trial's processes held \d+ MiB, and may hold \d+ MiB in an executor of 1,536 MiB with one slot; give "
+    assert re.match(told, weighed.cause), weighed.cause
+    assert "needed more than its memory limit of 1536Mi; give it more" in killed.cause
     assert len(releases["memory"].pods("job-name=sweep-memory")) == 1
+
+
+def test_executors_that_die_end_a_study(releases: dict[str, Release], ended: Callable[[str], str]) -> None:
+    """After so many deaths as the values allow the Job fails for good, with a code of its own."""
+    log = ended("dead")
+    assert re.search("1 executors died, 1 of them in a row: pod .* ended with exit code 137, killed by signal 9", log)
+    assert exit_code(releases["dead"], "sweep-dead") == 3
+    assert len(releases["dead"].pods("job-name=sweep-dead")) == 1
 
 
 def test_an_image_that_is_not_there_is_told(releases: dict[str, Release], ended: Callable[[str], str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.charts.chart import Thing, render
@@ -74,6 +76,22 @@ def test_dynamic_allocation() -> None:
         "spark.dynamicAllocation.maxExecutors": "8",
         "spark.dynamicAllocation.executorIdleTimeout": "30s",
     }
+
+
+def test_spark_knows_of_the_gpus_that_it_can_divide() -> None:
+    """By a script of the image, which lists NVIDIA's; without any, or with others, it is told of none."""
+
+    def told(**executor: Any) -> Thing:
+        settings = render({"executor": executor}).settings()
+        return {key: value for key, value in settings.items() if ".resource." in key}
+
+    image = "tinderbox:0.1.0-gpu"
+    assert told(gpus=2, image=image) == {
+        "spark.executor.resource.gpu.amount": "2",
+        "spark.executor.resource.gpu.vendor": "nvidia.com",
+        "spark.executor.resource.gpu.discoveryScript": "/opt/tinderbox/gpus.sh",
+    }
+    assert told() == told(gpus=2, image=image, gpuResource="amd.com/gpu") == {}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ spark.kubernetes.executor.request.cores: {{ . }}
 {{- with $executor.cpuLimit }}
 spark.kubernetes.executor.limit.cores: {{ . }}
 {{- end }}
+{{- /* The image lists NVIDIA's GPUs; slots divide what Spark knows of. */}}
+{{- if and $executor.gpus (eq $executor.gpuResource "nvidia.com/gpu") }}
+spark.executor.resource.gpu.amount: {{ $executor.gpus }}
+spark.executor.resource.gpu.vendor: nvidia.com
+spark.executor.resource.gpu.discoveryScript: /opt/tinderbox/gpus.sh
+{{- end }}
 spark.dynamicAllocation.enabled: {{ .Values.dynamicAllocation.enabled }}
 {{- if .Values.dynamicAllocation.enabled }}
 spark.dynamicAllocation.shuffleTracking.enabled: true
@@ -76,6 +82,8 @@ spark.executor.memory: executor.memory
 spark.executor.memoryOverhead: executor.memory
 spark.executor.instances: slots of the job
 spark.task.cpus: cores of the job
+spark.executor.resource.gpu.amount: executor.gpus
+spark.task.resource.gpu.amount: cores of the job
 spark.kubernetes.container.image: executor.image
 spark.kubernetes.container.image.pullPolicy: image.pullPolicy
 spark.kubernetes.executor.request.cores: executor.cpuRequest
