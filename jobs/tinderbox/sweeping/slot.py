@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import tempfile
 import threading
@@ -20,11 +19,8 @@ from tinderbox.sweeping.allowance import Allowance, Share
 from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, stand_by
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 
-_POLL_SECONDS = 0.5
-_PAUSE_SECONDS = 0.5
-"""Between two heartbeats; the coordinator holds each one back for some seconds."""
 _LOOK_SECONDS = 0.5
-"""Between two looks at what the trial holds, and at whether the machine is being taken away."""
+"""Between two looks at the child and the machine, and between heartbeats, which the coordinator holds back besides."""
 
 
 class Door(Protocol):
@@ -68,13 +64,11 @@ class Slot:
     can be had, and the slot ends; `leaving` tells that.
     """
 
-    def __init__(
-        self, settings: Settings, work: Work, door: Door, is_leaving: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, settings: Settings, work: Work, door: Door, is_leaving: Callable[[], bool] = bool) -> None:
         self._settings, self._repeat, self._door = settings, work.repeat, door
         self._nursery = Nursery(stand_by, (work,), settings.preload, work.code)
         self._allowance = Allowance(settings.share, settings.cgroups)
-        self._is_leaving, self.leaving = is_leaving, False
+        self._is_leaving, self.leaving = is_leaving, is_leaving()
         self._requests = 0
         self._standby: Child | None = None
         self._retired: Child | None = None
@@ -86,7 +80,6 @@ class Slot:
 
     def run(self) -> int:
         """Run trials until there are no more and return how many attempts were run."""
-        self.leaving = self._is_leaving()
         if self.leaving:
             return 0
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
@@ -116,35 +109,35 @@ class Slot:
         self._standby = self._verdict = self._excess = None
         self._allowance.begin()
         self._running = (lease, child)
-        try:
-            over = self._attempt(lease, child)
-            answer = self._door.finish(lease.trial, self._finish(lease, child, over))
-        except BaseException as error:
-            child.end()
-            if not isinstance(error, StaleAttempt):
-                raise
-            return self._door.lease(self._ask())
-        finally:
-            with self._lock:  # what ends the child has done so, or will not any more
-                self._running = None
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:  # of states, also those that were cut short
+            try:
+                over = self._attempt(lease, child, Path(folder))
+                answer = self._door.finish(lease.trial, self._finish(lease, child, over))
+            except BaseException as error:
+                child.end()
+                if not isinstance(error, StaleAttempt):
+                    raise
+                return self._door.lease(self._ask())
+            finally:
+                with self._lock:  # what ends the child has done so, or will not any more
+                    self._running = None
         self._put_back(child, over)
         return answer
 
-    def _attempt(self, lease: Lease, child: Child) -> Over:
+    def _attempt(self, lease: Lease, child: Child, folder: Path) -> Over:
         """Let a child run an attempt, from its checkpoint if there is one, and return how it has ended."""
-        with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:
-            path = None
-            if lease.resume is not None:
-                path = Path(folder, "checkpoint")
-                try:
-                    self._door.download(lease.trial, lease.attempt, self._settings.name, lease.resume, path)
-                except StaleAttempt:
-                    raise
-                except (TinderboxError, OSError) as error:
-                    return Over("infrastructure", Failure(f"its checkpoint could not be fetched: {error}"))
-            child.send(Start(lease, path))
-            self._standby = self._prepare()
-            return self._relay(lease, child)
+        path = None
+        if lease.resume is not None:
+            path = folder / "resume"
+            try:
+                self._door.download(lease.trial, lease.attempt, self._settings.name, lease.resume, path)
+            except StaleAttempt:
+                raise
+            except (TinderboxError, OSError) as error:
+                return Over("infrastructure", Failure(f"its checkpoint could not be fetched: {error}"))
+        child.send(Start(lease, folder, path))
+        self._standby = self._prepare()
+        return self._relay(lease, child)
 
     def _prepare(self) -> Child | None:
         """Clear the last child away and let the next one import what it needs, while this one trains."""
@@ -154,8 +147,9 @@ class Slot:
         return None if self._repeat else self._nursery.start()
 
     def _put_back(self, child: Child, over: Over) -> None:
-        """Keep a child that runs trial after trial; let any other one go, without waiting for its end."""
-        if self._repeat and over.outcome not in ("failed", "out_of_memory") and self._excess is None:
+        """Keep a child that runs trial after trial, or never began; let any other one go, without awaiting its end."""
+        may_repeat = self._repeat and over.outcome not in ("failed", "out_of_memory")
+        if (may_repeat or over.outcome == "infrastructure") and self._excess is None:
             child.output.clear()
             self._standby = child
         else:
@@ -165,7 +159,7 @@ class Slot:
         """Pass messages between child and coordinator until the function has ended."""
         while True:
             try:
-                message = child.receive(_POLL_SECONDS)
+                message = child.receive(_LOOK_SECONDS)
             except EOFError:
                 return self._explain_end(child.end())
             if isinstance(message, Over):  # what is done counts, even if its time was up meanwhile
@@ -201,7 +195,7 @@ class Slot:
         try:
             self._door.upload(lease.trial, lease.attempt, message.epoch, self._settings.name, message.path)
         finally:
-            shutil.rmtree(message.path.parent)
+            message.path.unlink()
 
     def _finish(self, lease: Lease, child: Child, over: Over) -> Finish:
         return Finish(
@@ -216,7 +210,7 @@ class Slot:
     def _beat(self) -> None:
         """Keep the lease alive; end the running trial where the coordinator says so or is gone."""
         sent = ""
-        while not self._over.wait(_PAUSE_SECONDS):
+        while not self._over.wait(_LOOK_SECONDS):
             running = self._running
             log = running[1].output.text() if running else ""
             try:
