@@ -84,7 +84,7 @@ def measure_cost(plan: Plan, timeout: float) -> Cost | None:
         plan.objective.unpack(work.code)
         child = Nursery(stand_by, (work,), plan.job.preload, work.code).start()
         try:
-            times = _time_reports(child, lease_of(plan.job, middle), timeout)
+            times = _time_reports(child, Start(lease_of(plan.job, middle), Path(scratch)), timeout)
         finally:
             child.end()
     if times is None:
@@ -103,10 +103,10 @@ def explain_failure(parameters: Parameters, failure: Failure) -> TinderboxError:
     return error
 
 
-def _time_reports(child: Child, lease: Lease, timeout: float) -> dict[int, float] | None:
+def _time_reports(child: Child, start: Start, timeout: float) -> dict[int, float] | None:
     """Return when the trial began, as epoch 0, and when its first reports came, two at most."""
     times = {0: time.monotonic()}
-    child.send(Start(lease))
+    child.send(start)
     while len(times) < 3:
         try:
             message = child.receive(max(times[0] + timeout - time.monotonic(), 0.0))
@@ -116,7 +116,7 @@ def _time_reports(child: Child, lease: Lease, timeout: float) -> dict[int, float
             case None:
                 return None
             case Over(outcome="failed", failure=failure):
-                raise explain_failure(lease.parameters, failure)
+                raise explain_failure(start.lease.parameters, failure)
             case Over():
                 break
             case Reporting():

@@ -183,6 +183,11 @@ class Attempts:
         if kept is not None and kept.path != checkpoint.path:
             self._free(trial, kept, checkpoint.time)
 
+    def miss(self, trial: Trial, path: str, now: float) -> None:
+        """Note that the state of a trial is gone."""
+        if trial.checkpoint is not None and trial.checkpoint.path == path:
+            self._free(trial, trial.checkpoint, now)
+
     def _tidy(self, trial: Trial, now: float) -> None:
         """Throw the state of a trial away that has ended, unless it is the best one or the baseline."""
         is_wanted = trial is self.study.best or trial is self.study.baseline
@@ -195,8 +200,8 @@ class Attempts:
 
 
 def _count_losses(trial: Trial) -> int:
-    """Return how often a trial was lost since its newest state was saved: one that gets on may take any number."""
-    since = trial.checkpoint.attempt if trial.checkpoint else 1
+    """Return how often a trial was lost since it last saved its state: one that gets on may be, any number of times."""
+    since = max((attempt.number for attempt in trial.attempts if attempt.saved), default=1)
     return sum(attempt.outcome in LOSSES for attempt in trial.attempts[since - 1 :])
 
 

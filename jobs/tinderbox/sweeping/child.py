@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import random
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -42,9 +41,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Start:
-    """What a child runs next, and the file with the state that it goes on from, if there is one."""
+    """What a child runs next, a folder for its states, and the file with the one it goes on from, if there is one."""
 
     lease: Lease
+    folder: Path
     checkpoint: Path | None = None
 
 
@@ -60,7 +60,7 @@ class Reporting:
 
 @dataclass(frozen=True)
 class Saved:
-    """The state of the newest report lies in a file, which the receiver removes."""
+    """The state of the newest report lies in a file, which the receiver may remove."""
 
     epoch: int
     path: Path
@@ -75,10 +75,10 @@ class Over:
 
 
 class Pipe:
-    """A trial's channel to its slot."""
+    """A trial's channel to its slot; states pass through a folder that both see, and that the slot clears away."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder
 
     def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
         """Send a report and wait for the decision."""
@@ -88,7 +88,7 @@ class Pipe:
 
     def save(self, epoch: int, save: Save) -> None:
         """Write the state to a file and wait until it is safe in storage."""
-        path = Path(tempfile.mkdtemp(prefix="tinderbox-")) / "checkpoint"
+        path = self._folder / "checkpoint"
         checkpoint.write(save, path)
         self._connection.send(Saved(epoch, path))
         self._connection.recv()
@@ -107,7 +107,7 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
             connection.send(Over("failed", prepared))
         else:
             function, data = prepared
-            trial = Trial(start.lease, data, work.metric, Pipe(connection), start.checkpoint)
+            trial = Trial(start.lease, data, work.metric, Pipe(connection, start.folder), start.checkpoint)
             connection.send(run(function, trial))
         if not work.repeat:
             return

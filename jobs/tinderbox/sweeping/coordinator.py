@@ -166,6 +166,10 @@ class Coordinator:
             raise BadInput(f"attempt {attempt} of trial {number} begins anew, so there is no checkpoint to fetch")
         return trial.checkpoint.path
 
+    def miss(self, number: int, path: str, now: float) -> None:
+        """Note that a trial's state is not in storage any more, so that its next attempt begins anew."""
+        self._attempts.miss(self.study.trials[number], path, now)
+
     def saved(self, checkpoint: CheckpointSaved, slot: str) -> None:
         """Note that the state of a trial's newest report is safe; a repeated note changes nothing.
 

@@ -38,7 +38,7 @@ _ENDS: dict[Outcome, State] = {
 
 @dataclass
 class Attempt:
-    """One lease of a trial: who ran it, when, and how it ended."""
+    """One lease of a trial: who ran it, when, how it ended, and whether it saved a state."""
 
     number: int
     slot: str
@@ -48,6 +48,7 @@ class Attempt:
     outcome: Outcome | None = None
     cause: str = ""
     details: str = ""
+    saved: bool = False
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,11 @@ class Routes:
         trial, query = _trial(request), request.query
         path = self._host.coordinator.resume(trial, int(query["attempt"]), query["slot"])
         blocks = self._files.send_checkpoint(path)
-        first = await anext(blocks)  # a file that cannot be opened is still refused with a reason
+        try:
+            first = await anext(blocks, b"")  # a file that cannot be opened is still refused with a reason
+        except FileNotFoundError:
+            self._host.coordinator.miss(trial, path, self._host.now())
+            return _refuse(404, f"{path} is not in storage any more; the trial begins anew")
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(first)

@@ -125,7 +125,9 @@ class Server:
 
     async def _tidy(self) -> None:
         """Throw away what no trial needs, once the record says so."""
-        for path in self.coordinator.clear_garbage():
+        garbage = self.coordinator.clear_garbage()  # before the flush: what comes in during it is not safe yet
+        await self._journal.flush()
+        for path in garbage:
             with suppress(OSError):  # it costs room and nothing else
                 await self._files.discard(path)
 
@@ -151,7 +153,6 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
         try:
-            await self._journal.flush()
             await self._tidy()
         except Exception as error:
             self.failure = self.failure or error

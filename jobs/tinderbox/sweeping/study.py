@@ -126,8 +126,9 @@ class Study:
         self.trials[event.trial].reports[event.epoch] = event.metrics
 
     def _save(self, event: CheckpointSaved) -> None:
-        checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
-        self.trials[event.trial].checkpoint = checkpoint
+        trial = self.trials[event.trial]
+        trial.checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
+        trial.attempts[event.attempt - 1].saved = True
 
     def _free(self, event: CheckpointFreed) -> None:
         trial = self.trials[event.trial]

@@ -54,9 +54,11 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Work], Connecti
         assert not thread.is_alive()
 
 
-def converse(connection: Connection, given: Lease, decision: Decision | None = None) -> list[Any]:
+def converse(
+    connection: Connection, given: Lease, decision: Decision | None = None, folder: Path = Path("none")
+) -> list[Any]:
     """Run a trial to its end and return all that its child said."""
-    connection.send(Start(given))
+    connection.send(Start(given, folder))
     said = []
     while True:
         assert connection.poll(10)
@@ -114,14 +116,16 @@ def test_trial_after_trial(begin: Callable[[Work], Connection], make_work: MakeW
     ]
 
 
-def test_a_state_is_paired_with_its_epoch(begin: Callable[[Work], Connection], make_work: MakeWork) -> None:
+def test_a_state_is_paired_with_its_epoch(
+    begin: Callable[[Work], Connection], make_work: MakeWork, tmp_path: Path
+) -> None:
     """It is written, told, and waited for before the function goes on."""
 
     def function(trial: Any) -> None:
         for epoch in (1, 2):
             trial.report(epoch, checkpoint=lambda file, e=epoch: file.write(b"state %d" % e) and None, loss=1)
 
-    said = converse(begin(make_work(function)), lease(), Decision(save=True))
+    said = converse(begin(make_work(function)), lease(), Decision(save=True), tmp_path)
     kinds = [
         entry if isinstance(entry, bytes) else (type(entry).__name__, getattr(entry, "epoch", 0)) for entry in said
     ]
