@@ -177,6 +177,18 @@ class MemoryFiles:
         self.checkpoints[name := f"{trial}-{attempt}-{epoch}"] = content
         return name, len(content)
 
+    async def send_checkpoint(self, path: str) -> AsyncIterator[bytes]:
+        """Send a checkpoint in blocks of two bytes."""
+        if path not in self.checkpoints:
+            raise FileNotFoundError(path)
+        content = self.checkpoints[path]
+        for place in range(0, len(content), 2):
+            yield content[place : place + 2]
+
+    async def discard(self, path: str) -> None:
+        """Throw a checkpoint away."""
+        self.checkpoints.pop(path, None)
+
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Keep a log."""
         self.logs[trial, attempt] = text

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,9 +21,9 @@ from tinderbox.data import Dataset
 from tinderbox.failure import Failure
 from tinderbox.sweeping import child
 from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, run, stand_by
-from tinderbox.sweeping.messages import Decision, Lease
+from tinderbox.sweeping.messages import Decision, Lease, Resume
 from tinderbox.sweeping.objective import Objective
-from tinderbox.sweeping.trial import Trial
+from tinderbox.sweeping.trial import Trial, TrialPaused, TrialStopped
 
 MakeWork = Callable[..., Work]
 
@@ -134,6 +135,26 @@ def test_a_state_is_paired_with_its_epoch(
     ]  # fmt: skip
 
 
+def test_a_trial_that_goes_on_gets_its_state(
+    begin: Callable[[Work], Connection], make_work: MakeWork, tmp_path: Path
+) -> None:
+    """The file that its slot has fetched, and how many epochs are in it."""
+
+    def function(trial: Any) -> None:
+        trial.report(3, loss=float(trial.checkpoint.read_text()) + trial.epoch)
+
+    (tmp_path / "state").write_text("0.5")
+    resume = Resume(epoch=2, path="0-1-2", sha256="00", size=3)
+    given = replace(lease(epochs=3), attempt=2, resume=resume)
+    connection = begin(make_work(function))
+    connection.send(Start(given, tmp_path, tmp_path / "state"))
+    assert connection.poll(10)
+    assert connection.recv() == Reporting(3, {"loss": 2.5}, last=True, can_save=False)
+    connection.send(Decision())
+    assert connection.poll(10)
+    assert connection.recv() == Over("complete")
+
+
 @pytest.mark.parametrize("objective", [Objective("no.such:train"), Objective("os.path:nothing")])
 def test_a_function_that_does_not_load(
     begin: Callable[[Work], Connection], make_work: MakeWork, objective: Objective
@@ -206,6 +227,26 @@ def test_a_function_that_wants_out_fails(
 
     over = here(function)
     assert (over.outcome, over.failure.cause) == ("failed", cause)
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(TrialPaused, "paused"), (TrialStopped, "stopped")])
+def test_a_function_that_was_told_to_end(
+    here: Callable[[Callable[[Any], None]], Over], error: type[BaseException], outcome: str
+) -> None:
+    """However it tidies up, and whatever else it catches."""
+    tidied = []
+
+    def function(trial: Any) -> None:
+        try:
+            try:
+                raise error
+            except Exception:
+                raise AssertionError from None
+        finally:
+            tidied.append(trial.number)
+
+    assert here(function) == Over(outcome)  # type: ignore[arg-type]  # one of the literals
+    assert tidied == [0]
 
 
 def test_a_function_that_returns_early_is_complete(here: Callable[[Callable[[Any], None]], Over]) -> None:

@@ -16,17 +16,20 @@ import urllib3
 from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 from tinderbox.sweeping import client as module
 from tinderbox.sweeping.client import Client
-from tinderbox.sweeping.messages import Ask, Decision, Finish, Heartbeat, Report
+from tinderbox.sweeping.messages import Ask, Decision, Finish, Heartbeat, Report, Resume
 
 ASK = Ask(slot="slot-0+1", node="n", request=1)
 DECISION = b'{"action": "stop", "save": true}'
 
 
 class Script:
-    """Replies in order, each a status with a body, or None for a connection that breaks; `seen` has all requests."""
+    """Replies in order, each a status with a body, or None for a connection that breaks; `seen` has all requests.
+
+    A reply of which less arrives than it has announced carries its length besides.
+    """
 
     def __init__(self) -> None:
-        self.replies: list[tuple[int, bytes] | None] = []
+        self.replies: list[tuple[int, bytes] | tuple[int, bytes, int] | None] = []
         self.seen: list[tuple[str, str, str | None, bytes]] = []
 
 
@@ -40,7 +43,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Script, Client]]:
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             plan.seen.append((self.command, self.path, self.headers["Authorization"], body))
             reply = plan.replies.pop(0)
             if reply is None:
@@ -48,11 +51,12 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Script, Client]]:
                 return
             self.send_response(reply[0])
             self.send_header("Content-Type", "application/json" if reply[1][:1] == b"{" else "text/plain")
-            self.send_header("Content-Length", str(len(reply[1])))
+            self.send_header("Content-Length", str(reply[2] if len(reply) == 3 else len(reply[1])))
             self.end_headers()
             self.wfile.write(reply[1])
+            self.close_connection = len(reply) == 3
 
-        do_POST = do_PUT = answer  # noqa: N815 - the names that the library looks for
+        do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names that the library looks for
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -136,6 +140,57 @@ def test_an_upload_is_sent_again_from_its_beginning(script: tuple[Script, Client
     digest = hashlib.sha256(content).hexdigest()
     expected = f"/trials/7/checkpoint?attempt=2&epoch=5&slot=slot-0%2B1&sha256={digest}"
     assert [(method, where, body) for method, where, _, body in plan.seen] == [("PUT", expected, content)] * 2
+
+
+STATE = b"state" * 50_000
+RESUME = Resume(epoch=5, path="7-1-5", sha256=hashlib.sha256(STATE).hexdigest(), size=len(STATE))
+
+
+@pytest.mark.parametrize("trouble", [None, (503, b'{"error": "busy"}')])
+def test_a_state_is_fetched_whole(script: tuple[Script, Client], tmp_path: Path, trouble: Any) -> None:
+    """For the attempt and the slot that it is meant for; a driver that is busy is asked again."""
+    plan, client = script
+    plan.replies = [trouble, (200, STATE)]
+    client.download(7, 2, "slot-0+1", RESUME, tmp_path / "state")
+    assert (tmp_path / "state").read_bytes() == STATE
+    expected = ("GET", "/trials/7/checkpoint?attempt=2&slot=slot-0%2B1", "Bearer secret", b"")
+    assert plan.seen == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    ("replies", "error", "sentence"),
+    [
+        ([(200, STATE[:-1])], TinderboxError, "what arrived for epoch 5 is not what was saved"),
+        ([(200, STATE[:-1] + b"!")], TinderboxError, "what arrived for epoch 5 is not what was saved"),
+        ([(200, b"")], TinderboxError, "what arrived for epoch 5 is not what was saved"),
+        ([(200, STATE[:999], len(STATE))], TinderboxError, "the driver does not send it: "),
+        ([None] * 4, TinderboxError, "the driver does not send it: "),
+        ([(503, b'{"error": "storage does not take it"}')] * 4, TinderboxError, "the driver does not send it: "),
+        ([(404, b'{"error": "7-1-5 is not there"}')], TinderboxError, "7-1-5 is not there"),
+        ([(400, b'{"error": "attempt 1 of trial 7 begins anew"}')], BadInput, "attempt 1 of trial 7 begins anew"),
+        ([(409, b'{"error": "attempt 1 of trial 7 is over"}')], StaleAttempt, "attempt 1 of trial 7 is over"),
+    ],
+)
+def test_a_state_that_does_not_arrive(
+    script: tuple[Script, Client], tmp_path: Path, replies: list[Any], error: type[Exception], sentence: str
+) -> None:
+    """Cut short, changed, empty, broken off, gone or refused: each is an error with its sentence."""
+    plan, client = script
+    plan.replies = list(replies)
+    with pytest.raises(error) as refusal:
+        client.download(7, 2, "a", RESUME, tmp_path / "state")
+    assert type(refusal.value) is error
+    assert str(refusal.value).startswith(sentence)
+    assert len(plan.seen) == len(replies)
+
+
+def test_an_empty_state_is_a_state(script: tuple[Script, Client], tmp_path: Path) -> None:
+    """A function may have nothing to write."""
+    plan, client = script
+    plan.replies = [(200, b"")]
+    nothing = Resume(epoch=5, path="7-1-5", sha256=hashlib.sha256().hexdigest(), size=0)
+    client.download(7, 2, "a", nothing, tmp_path / "state")
+    assert (tmp_path / "state").read_bytes() == b""
 
 
 def test_a_slot_that_spark_started_again_can_save(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, web
+from aiohttp import ClientError, ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from tinderbox.errors import Superseded
@@ -262,6 +262,107 @@ def test_a_checkpoint_that_arrives_damaged(visit: Any) -> None:
         assert desk.study.trials[0].checkpoint is None
 
     visit(steps)
+
+
+async def fetch(site: Site, attempt: int, slot: str, trial: int = 0) -> tuple[int, bytes]:
+    """Ask for the state that an attempt goes on from."""
+    query = {"attempt": str(attempt), "slot": slot}
+    reply = await site.client.get(f"/trials/{trial}/checkpoint", params=query, headers=TOKEN)
+    return reply.status, await reply.read()
+
+
+def resumed(site: Site, content: bytes = b"a state") -> None:
+    """Let trial 0 lose its first attempt after its first state was saved, and slot b take it."""
+    desk = site.host.desk
+    lease = desk.take("a")
+    desk.report(lease, 1, slot="a", can_save=True)
+    site.files.checkpoints[desk.save(lease, 1, "a")] = content
+    desk.coordinator.leave("a", "gone", desk.now)
+    assert desk.take("b").resume.path == "0-1-1"
+
+
+@pytest.mark.parametrize("content", [b"a state", b"", b"x" * 100_001])
+def test_a_state_is_sent_to_the_attempt_that_goes_on_from_it(visit: Any, content: bytes) -> None:
+    """Block by block, even if it is empty, and to no stranger."""
+
+    async def steps(site: Site) -> None:
+        resumed(site, content)
+        assert await fetch(site, 2, "b") == (200, content)
+        assert (await site.client.get("/trials/0/checkpoint?attempt=2&slot=b")).status == 401
+
+    visit(steps, trials=1)
+
+
+def test_a_state_is_not_sent_to_another_attempt(visit: Any) -> None:
+    """An older one, another slot's, or one that begins anew: each is told why."""
+
+    async def steps(site: Site) -> None:
+        resumed(site)
+        assert await fetch(site, 1, "a") == (409, b'{"error": "attempt 1 of trial 0 is over"}')
+        assert await fetch(site, 2, "a") == (409, b'{"error": "trial 0 is leased to slot b, not to a"}')
+        assert await fetch(site, 1, "b", trial=9) == (409, b'{"error": "attempt 1 of trial 9 is over"}')
+        lease = site.host.desk.take("c")
+        status, refusal = await fetch(site, 1, "c", lease.trial)
+        assert (status, b"begins anew, so there is no checkpoint to fetch" in refusal) == (400, True)
+        assert (await fetch(site, 2, "b"))[0] == 200
+
+    visit(steps)
+
+
+def test_a_state_that_is_gone(visit: Any) -> None:
+    """Its attempt is told so at once, the record says so, and the trial's next attempt begins anew."""
+
+    async def steps(site: Site) -> None:
+        resumed(site)
+        desk = site.host.desk
+        del site.files.checkpoints["0-1-1"]
+        sentence = b'{"error": "0-1-1 is not in storage any more; the trial begins anew"}'
+        assert await fetch(site, 2, "b") == (404, sentence)
+        assert (await fetch(site, 2, "b"))[0] == 400
+        assert [event.path for event in desk.record if event.type == "checkpoint_freed"] == ["0-1-1"]
+        finish = Finish(ask=desk.ask("b"), attempt=2, outcome="infrastructure", cause="it is gone")
+        reply = await site.post("/trials/0/finish", FINISH.dump_json(finish))
+        lease = ANSWER.validate_json(await reply.read()).lease
+        assert lease is not None
+        assert (lease.trial, lease.attempt, lease.resume) == (0, 3, None)
+        desk.report(lease, 1, slot="b")
+        assert desk.replay() == desk.study
+
+    visit(steps, trials=1)
+
+
+def test_a_storage_that_breaks_off(visit: Any) -> None:
+    """What has been sent is not taken for the whole."""
+
+    async def steps(site: Site) -> None:
+        resumed(site)
+
+        async def break_off(path: str) -> AsyncIterator[bytes]:
+            yield b"a s"
+            raise OSError(5, "Input/output error")
+
+        site.files.send_checkpoint = break_off
+        with pytest.raises(ClientError):
+            await fetch(site, 2, "b")
+
+    visit(steps, trials=1)
+
+
+def test_a_storage_that_does_not_answer(visit: Any) -> None:
+    """Is asked again."""
+
+    async def steps(site: Site) -> None:
+        resumed(site)
+
+        async def fail(path: str) -> AsyncIterator[bytes]:
+            raise OSError(5, "Input/output error")
+            yield b""
+
+        site.files.send_checkpoint = fail
+        sentence = b'{"error": "storage does not take it: [Errno 5] Input/output error"}'
+        assert await fetch(site, 2, "b") == (503, sentence)
+
+    visit(steps, trials=1)
 
 
 @pytest.mark.parametrize(

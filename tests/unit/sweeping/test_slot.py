@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.sweeping.allowance import JAVA_REST, Share
 from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.history import State
-from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report, Resume
+from tinderbox.sweeping.rungs import Ladder
 from tinderbox.sweeping.slot import Settings, Slot
 
 MakeWork = Callable[..., Work]
@@ -30,10 +33,15 @@ Eventually = Callable[[Callable[[], bool], float], bool]
 
 @dataclass
 class Direct:
-    """A slot's door to a coordinator in the same process; `watch` is called with each report."""
+    """A slot's door to a coordinator in the same process.
+
+    `watch` is called with each report, `receive` before a state is taken; the next fetches raise `troubles`.
+    """
 
     desk: Any
     watch: Callable[[int, Report], None] = lambda trial, report: None
+    receive: Callable[[int, int], None] = lambda trial, epoch: None
+    troubles: list[Exception] = field(default_factory=list)
     logs: dict[int, str] = field(default_factory=dict)
     uploads: dict[tuple[int, int], bytes] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
@@ -69,13 +77,23 @@ class Direct:
 
     def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
         """Take a checkpoint."""
+        self.receive(trial, epoch)
         self.uploads[trial, epoch] = path.read_bytes()
         self.folders.append(path.parent)
+        name, sha256 = f"{trial}-{attempt}-{epoch}", "00"
         saved = CheckpointSaved(
-            time=time.time(), trial=trial, attempt=attempt, epoch=epoch, path="p", sha256="00", size=1
+            time=time.time(), trial=trial, attempt=attempt, epoch=epoch, path=name, sha256=sha256, size=1
         )
         with self._lock:
             self.desk.coordinator.saved(saved, slot)
+
+    def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
+        """Send a checkpoint."""
+        if self.troubles:
+            raise self.troubles.pop(0)
+        with self._lock:
+            assert self.desk.coordinator.resume(trial, attempt, slot) == resume.path
+        path.write_bytes(self.uploads[trial, resume.epoch])
 
 
 SETTINGS = Settings(name="a", node="node", preload=("tinderbox.sweeping.child",))
@@ -293,6 +311,205 @@ def test_a_door_that_is_closed_ends_the_slot(open_door: Callable[..., Direct], m
         slot.run()
     assert slot._standby is not None
     assert [Path(f"/proc/{pid}").exists() for pid in (*pids, slot._standby.pid)] == [False, False]
+
+
+# States
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder in which a slot keeps what passes through it."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    return tmp_path / "scratch"
+
+
+def count_up(trial: Any) -> None:
+    """Count epochs, from a checkpoint if there is one, and tell in which process and from where."""
+    import os
+
+    told, done = ("", 0) if trial.checkpoint is None else (trial.checkpoint.read_text(), trial.epoch)
+    for epoch in range(done + 1, trial.epochs + 1):
+        told += str(epoch)
+        metrics = {"loss": 1 / epoch + trial.number, "told": float(told), "began": float(done), "pid": os.getpid()}
+        trial.report(epoch, checkpoint=lambda file, told=told: file.write(told.encode()) and None, **metrics)
+
+
+def reports(door: Direct, trial: int, metric: str) -> list[float]:
+    """Return what a trial reported, epoch by epoch."""
+    return [value for _, value in door.desk.study.trials[trial].curve(metric)]
+
+
+def lose_after(door: Direct, epoch: int) -> None:
+    """Let the coordinator give the slot up when its trial's first attempt reports an epoch."""
+
+    def watch(trial: int, report: Report) -> None:
+        if (report.attempt, report.epoch) == (1, epoch):
+            door.desk.coordinator.leave("a", "its pod was deleted", time.time())
+
+    door.watch = watch
+
+
+def test_a_trial_goes_on_from_its_checkpoint(
+    open_door: Callable[..., Direct], make_work: MakeWork, scratch: Path
+) -> None:
+    """The state of its last safe epoch is handed to the next child, and each epoch is reported once."""
+    door = open_door(1, epochs=5, checkpoint_epochs=2)
+    lose_after(door, 4)
+    assert Slot(SETTINGS, make_work(count_up), door).run() == 2
+    trial = door.desk.study.trials[0]
+    assert ([attempt.outcome for attempt in trial.attempts], trial.state) == (["lost", "complete"], State.COMPLETE)
+    assert reports(door, 0, "told") == [1, 12, 123, 1234, 12345]
+    assert reports(door, 0, "began") == [0, 0, 2, 2, 2]
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_function_that_does_not_look_for_its_checkpoint(
+    open_door: Callable[..., Direct], make_work: MakeWork
+) -> None:
+    """It trains all epochs again, and those that are in the record already are not reported twice."""
+
+    def train(trial: Any) -> None:
+        for epoch in range(1, trial.epochs + 1):
+            trial.report(epoch, checkpoint=lambda file: None, loss=1 / epoch)
+
+    door, told = open_door(1, epochs=5, checkpoint_epochs=2), list[tuple[int, int]]()
+    lose_after(door, 4)
+    lose = door.watch
+
+    def note(trial: int, report: Report) -> None:
+        told.append((report.attempt, report.epoch))
+        lose(trial, report)
+
+    door.watch = note
+    assert Slot(SETTINGS, make_work(train), door).run() == 2
+    assert told == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (2, 5)]
+    assert door.desk.study.trials[0].state is State.COMPLETE
+
+
+def test_a_trial_that_was_lost_after_its_last_epoch(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """Nothing is left to train, so it is complete with what it reported, and has not failed for lack of a report."""
+    door = open_door(1, epochs=3, checkpoint_epochs=1)
+    finish = door.finish
+
+    def lose(trial: int, ending: Finish) -> Answer:
+        if ending.attempt == 1:
+            door.desk.coordinator.leave("a", "its pod was deleted", time.time())
+        return finish(trial, ending)
+
+    door.finish = lose  # type: ignore[method-assign]
+    assert Slot(SETTINGS, make_work(count_up), door).run() == 2
+    trial = door.desk.study.trials[0]
+    assert (trial.state, trial.attempts[1].outcome, trial.cause) == (State.COMPLETE, "complete", "")
+    assert reports(door, 0, "told") == [1, 12, 123]
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_a_paused_trial_gives_way_and_goes_on(
+    open_door: Callable[..., Direct], make_work: MakeWork, repeat: bool
+) -> None:
+    """The function ends where it reports, its process may run the next trial, and the promoted one has its state."""
+    door = open_door(3, epochs=4, ladder=Ladder(2, 2, 4))
+    assert Slot(SETTINGS, make_work(count_up, repeat), door).run() == 4
+    trials = door.desk.study.trials
+    assert [trial.state for trial in trials.values()] == [State.COMPLETE, State.PAUSED, State.PAUSED]
+    assert [attempt.outcome for attempt in trials[0].attempts] == ["paused", "complete"]
+    assert reports(door, 0, "began") == [0, 0, 2, 2]
+    assert reports(door, 0, "told") == [1, 12, 123, 1234]
+    pids = {pid for number in trials for pid in reports(door, number, "pid")}
+    assert len(pids) == (1 if repeat else 4)
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize("error", [TinderboxError("HTTP 500"), OSError(28, "No space left on device")])
+def test_a_state_that_cannot_be_fetched(
+    open_door: Callable[..., Direct], make_work: MakeWork, error: Exception, repeat: bool
+) -> None:
+    """It is no fault of the function: told with its cause, and tried again; the child that never began is kept."""
+    door = open_door(1, epochs=5, checkpoint_epochs=2)
+    lose_after(door, 4)
+    door.troubles = [error, error]
+    slot = Slot(SETTINGS, make_work(count_up, repeat), door)
+    assert slot.run() == 4
+    trial = door.desk.study.trials[0]
+    assert [attempt.outcome for attempt in trial.attempts] == ["lost", "infrastructure", "infrastructure", "complete"]
+    assert trial.attempts[1].cause == f"its checkpoint could not be fetched: {error}"
+    assert reports(door, 0, "told") == [1, 12, 123, 1234, 12345]
+
+
+def test_a_child_that_never_began_takes_the_place_of_none(
+    open_door: Callable[..., Direct], make_work: MakeWork
+) -> None:
+    """The one before it, which has ended, is cleared away with all that it started."""
+    door = open_door(2, epochs=4, ladder=Ladder(2, 2, 4), most_losses=9)
+    door.troubles = [TinderboxError("HTTP 500")]
+    slot, waiting = Slot(SETTINGS, make_work(count_up), door), list[Any]()
+    put_back = slot._put_back
+
+    def note(child: Any, over: Over) -> None:
+        put_back(child, over)
+        waiting.append((over.outcome, slot._standby, slot._retired))
+
+    slot._put_back = note  # type: ignore[method-assign]
+    slot.run()
+    (place,) = [index for index, (outcome, _, _) in enumerate(waiting) if outcome == "infrastructure"]
+    assert waiting[place][1] is waiting[place - 1][1]
+    assert waiting[place][2] is waiting[place - 1][2]
+
+
+def test_an_attempt_that_was_given_up_while_its_state_came(
+    open_door: Callable[..., Direct], make_work: MakeWork
+) -> None:
+    """Its slot asks for work again, and the trial goes on from the same state."""
+    door = open_door(1, epochs=5, checkpoint_epochs=2)
+    lose_after(door, 4)
+    door.troubles = [StaleAttempt("attempt 2 of trial 0 is over")]
+    assert Slot(SETTINGS, make_work(count_up), door).run() == 3
+    assert reports(door, 0, "told") == [1, 12, 123, 1234, 12345]
+
+
+def test_a_child_that_is_killed_while_its_state_is_uploaded(
+    open_door: Callable[..., Direct], make_work: MakeWork, scratch: Path
+) -> None:
+    """What arrived is safe, the trial has failed with the signal, and the next one has a child of its own."""
+    door, pids = open_door(2, epochs=3, checkpoint_epochs=1), list[int]()
+    door.watch = lambda trial, report: pids.append(int(report.metrics["pid"]))
+
+    def kill(trial: int, epoch: int) -> None:
+        if (trial, epoch) == (0, 2):
+            os.kill(pids[-1], signal.SIGKILL)
+
+    door.receive = kill
+    assert Slot(SETTINGS, make_work(count_up), door).run() == 2
+    first, second = door.desk.study.trials.values()
+    assert (first.state, first.cause) == (State.FAILED, "the trial's process was killed by SIGKILL")
+    assert (0, 2) in door.uploads
+    assert second.state is State.COMPLETE
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_state_that_is_cut_short_leaves_nothing_behind(
+    open_door: Callable[..., Direct], make_work: MakeWork, scratch: Path
+) -> None:
+    """A child may die while it writes its state, which may be large."""
+
+    def train(trial: Any) -> None:
+        import os
+
+        def save(file: Any) -> None:
+            file.write(b"x" * 100_000)
+            file.flush()
+            os._exit(3)
+
+        trial.report(1, checkpoint=save, loss=1.0)
+
+    door = open_door(1, epochs=3, checkpoint_epochs=1)
+    Slot(SETTINGS, make_work(train), door).run()
+    assert door.desk.study.trials[0].cause.startswith("the trial's process ended with exit code 3")
+    assert list(scratch.iterdir()) == []
+
+
+# Memory, and machines that go
 
 
 @pytest.mark.parametrize("repeat", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import pytest
 from tinderbox.checkpoint import Save
 from tinderbox.data import Dataset
 from tinderbox.errors import BadInput
-from tinderbox.sweeping.messages import Decision, Lease
-from tinderbox.sweeping.trial import Trial, TrialStopped
+from tinderbox.sweeping.messages import Decision, Lease, Resume
+from tinderbox.sweeping.trial import Trial, TrialPaused, TrialStopped
 
 
 @dataclass
@@ -36,10 +37,11 @@ class Tape:
         self.saved.append((epoch, file.getvalue()))
 
 
-def make_trial(dataset: Dataset, tape: Tape, epochs: int = 3) -> Trial:
-    """Return a trial of three epochs."""
-    lease = Lease(trial=4, attempt=1, parameters={"lr": 0.5}, seed=9, epochs=epochs)
-    return Trial(lease, dataset, "loss", tape)
+def make_trial(dataset: Dataset, tape: Tape, epochs: int = 3, done: int = 0) -> Trial:
+    """Return a trial of three epochs, some of which may be done."""
+    resume = Resume(epoch=done, path="4-1-2", sha256="00", size=1) if done else None
+    lease = Lease(trial=4, attempt=1, parameters={"lr": 0.5}, seed=9, epochs=epochs, resume=resume)
+    return Trial(lease, dataset, "loss", tape, Path("state") if done else None)
 
 
 def test_a_trial_has_what_its_lease_says(dataset: Dataset) -> None:
@@ -121,6 +123,55 @@ def test_closing_may_stop_too(dataset: Dataset) -> None:
     trial.report(1, loss=0.5)
     with pytest.raises(TrialStopped):
         trial.close()
+
+
+def test_a_trial_is_paused_where_it_reports(dataset: Dataset) -> None:
+    """After its state is safe, by what no `except Exception` catches either."""
+    tape = Tape(lambda epoch, last: Decision(action="pause", save=True))
+    trial = make_trial(dataset, tape)
+    with pytest.raises(TrialPaused):
+        trial.report(1, checkpoint=lambda file: file.write(b"x") and None, loss=0.5)
+    assert tape.saved == [(1, b"x")]
+    assert not issubclass(TrialPaused, Exception)
+
+
+def test_a_new_trial_has_no_epoch_behind_it(dataset: Dataset) -> None:
+    """And no checkpoint."""
+    trial = make_trial(dataset, Tape())
+    assert (trial.epoch, trial.checkpoint) == (0, None)
+
+
+def test_a_trial_that_goes_on(dataset: Dataset) -> None:
+    """It knows what is done and where its state lies, and reports what follows."""
+    tape = Tape()
+    trial = make_trial(dataset, tape, done=2)
+    assert (trial.epoch, trial.checkpoint) == (2, Path("state"))
+    trial.report(3, loss=0.5)
+    trial.close()
+    assert [(epoch, last) for epoch, _, last, _ in tape.reports] == [(3, True)]
+
+
+def test_what_is_in_the_record_is_not_reported_again(dataset: Dataset) -> None:
+    """A function that trains all epochs again reports those that are new; it still counts from 1."""
+    tape = Tape()
+    trial = make_trial(dataset, tape, done=2)
+    for epoch in (1, 2, 3):
+        trial.report(epoch, loss=0.5)
+    with pytest.raises(BadInput, match="after 3 it got 1"):
+        trial.report(1, loss=0.5)
+    assert [epoch for epoch, *_ in tape.reports] == [3]
+
+
+def test_a_trial_with_nothing_left_to_do(dataset: Dataset) -> None:
+    """It was lost after its last report: it returns without another one, or after all of them again."""
+    tape = Tape()
+    make_trial(dataset, tape, done=3).close()
+    assert tape.reports == []
+    again = make_trial(dataset, tape, done=3)
+    for epoch in (1, 2, 3):
+        again.report(epoch, loss=0.5)
+    again.close()
+    assert [(epoch, last) for epoch, _, last, _ in tape.reports] == [(3, True)]
 
 
 def test_no_report_at_all(dataset: Dataset) -> None:
