@@ -14,6 +14,7 @@ import pytest
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.run import Run
 from tinderbox.storage import StudyFolder, find_studies, log_name
+from tinderbox.storage.folder import BLOCK
 
 RUN = Run("small", "c" * 64, "d" * 64, "", "3.11.7", {"numpy": "2.0"})
 
@@ -188,6 +189,39 @@ def test_an_upload_that_is_cancelled_is_not_kept(folder: StudyFolder) -> None:
 
     asyncio.run(main())
     assert not folder.has("checkpoints/trial-00007/attempt-1-epoch-6")
+
+
+async def gather(blocks_: AsyncIterator[bytes]) -> list[bytes]:
+    """Return all blocks."""
+    return [block async for block in blocks_]
+
+
+@pytest.mark.parametrize("size", [0, 5, BLOCK, BLOCK + 1])
+def test_a_checkpoint_is_sent_as_it_was_kept(folder: StudyFolder, size: int) -> None:
+    """Block by block, none of them large, and none of them empty."""
+    content = bytes(index % 251 for index in range(size))
+    name, _ = keep(folder, [content], hashlib.sha256(content).hexdigest())
+    sent = asyncio.run(gather(folder.send_checkpoint(name)))
+    assert b"".join(sent) == content
+    assert all(0 < len(block) <= BLOCK for block in sent)
+
+
+def test_a_checkpoint_that_is_gone_is_not_sent(folder: StudyFolder) -> None:
+    """There is nothing instead of it, not even an empty one."""
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(gather(folder.send_checkpoint("checkpoints/trial-00007/attempt-1-epoch-6")))
+
+
+def test_a_checkpoint_is_thrown_away(folder: StudyFolder) -> None:
+    """That one alone, and one that is gone already is no error."""
+    content = [b"state"]
+    name, _ = keep(folder, content, hashlib.sha256(b"state").hexdigest())
+    folder.write("checkpoints/trial-00007/attempt-1-epoch-9", b"newer")
+    for _ in range(2):
+        asyncio.run(folder.discard(name))
+        assert [path for path in folder.names() if path.startswith("checkpoints/")] == [
+            "checkpoints/trial-00007/attempt-1-epoch-9"
+        ]
 
 
 def test_logs_are_kept_by_attempt(folder: StudyFolder) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,53 @@ def test_the_time_ends_a_study(serve: Serve, make_job: MakeJob, monkeypatch: pyt
         assert running.server.wait(5)
     ended = [event for event in replay([b"".join(running.log.written)]) if isinstance(event, StudyEnded)]
     assert [event.cause for event in ended] == ["its time is used up"]
+
+
+def test_states_are_thrown_away_after_the_record_says_so(
+    serve: Serve, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, eventually: Eventually
+) -> None:
+    """Also while an earlier write is under way: a driver that dies in between must find what its record tells of."""
+    monkeypatch.setattr(server, "TICK_SECONDS", 0.02)
+    with serve(make_job(epochs=9), checkpoint_epochs=1) as running:
+        client, log, files = Client(running.url, running.token), running.log, running.files
+        lease = client.lease(Ask(slot="a", node="n", request=1)).lease
+        assert lease is not None
+        state = tmp_path / "state"
+        state.write_bytes(b"state")
+        append, begun, may_go = log.append, threading.Semaphore(0), threading.Semaphore(0)
+
+        def append_slowly(lines: bytes) -> None:
+            begun.release()
+            may_go.acquire()
+            append(lines)
+
+        def report(epoch: int) -> None:
+            message = Report(slot="a", attempt=1, epoch=epoch, metrics={"loss": 0.5}, can_save=True)
+            assert client.report(lease.trial, message).save is True
+
+        report(1)
+        client.upload(lease.trial, 1, 1, "a", state)
+        report(2)
+        log.append = append_slowly
+        try:
+            other = threading.Thread(target=client.lease, args=(Ask(slot="b", node="n", request=1),))
+            other.start()
+            assert begun.acquire(timeout=5)
+            time.sleep(0.1)  # the server's own tick waits for this write now
+            upload = threading.Thread(target=client.upload, args=(lease.trial, 1, 2, "a", state))
+            upload.start()
+            assert eventually(lambda: len(files.checkpoints) == 2, 5)
+            time.sleep(0.1)
+            may_go.release()
+            assert begun.acquire(timeout=5)  # the write that says that the first state is not needed
+            time.sleep(0.2)
+            assert list(files.checkpoints) == ["0-1-1", "0-1-2"]
+        finally:
+            log.append = append
+            may_go.release(99)
+        assert eventually(lambda: list(files.checkpoints) == ["0-1-2"], 5)
+        upload.join(5)
+        other.join(5)
 
 
 def test_a_slot_that_hangs_up_is_not_leased_a_trial(serve: Serve, make_job: MakeJob, eventually: Eventually) -> None:
