@@ -10,9 +10,12 @@ import pytest
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
+    CheckpointFreed,
     CheckpointSaved,
+    NodeAvoided,
     Outcome,
     Reported,
+    RungDecided,
     SlotJoined,
     SlotLeft,
     StudyEnded,
@@ -50,6 +53,11 @@ class Story:
         """Report an epoch."""
         metrics = {"loss": value, "other": 1.0}
         self.tell(Reported, trial=trial, attempt=self.study.trials[trial].attempt, epoch=epoch, metrics=metrics)
+
+    def save(self, trial: int, epoch: int) -> None:
+        """Bring the state of an epoch to safety."""
+        attempt, path = self.study.trials[trial].attempt, f"{trial}-{epoch}"
+        self.tell(CheckpointSaved, trial=trial, attempt=attempt, epoch=epoch, path=path, sha256="00", size=3)
 
     def end(self, trial: int, outcome: Outcome = "complete", cause: str = "") -> None:
         """End a trial's attempt."""
@@ -89,16 +97,19 @@ def test_a_trial_goes_from_waiting_to_complete() -> None:
         ("failed", State.FAILED),
         ("diverged", State.DIVERGED),
         ("stopped", State.STOPPED),
+        ("timed_out", State.FAILED),
+        ("out_of_memory", State.FAILED),
         ("lost", State.WAITING),
+        ("infrastructure", State.WAITING),
         ("released", State.WAITING),
     ],
 )
 def test_the_state_after_each_outcome(outcome: Outcome, state: State) -> None:
-    """Lost and released trials wait again, the others have ended."""
+    """Trials that were lost or released wait again, the others have ended."""
     story = Story()
     trial = story.study.trials[story.run(0.5, outcome)]
     assert trial.state is state
-    assert state.ended is (outcome not in ("lost", "released"))
+    assert state.ended is (outcome not in ("lost", "infrastructure", "released"))
     assert (trial in story.study.ended) is state.ended
     assert (trial.number in story.study.open) is not state.ended
 
@@ -115,6 +126,89 @@ def test_a_new_attempt_begins_anew() -> None:
     assert (found.attempt, found.reports, found.epoch, found.value("loss")) == (2, {}, 0, None)
     assert (found.attempts[0].outcome, found.attempts[0].cause) == ("lost", "its slot vanished")
     assert (found.cause, found.seconds) == ("", 2.0)
+
+
+def test_a_new_attempt_goes_on_from_the_checkpoint() -> None:
+    """What was reported up to there stays, and what came after it is forgotten when the attempt begins, not before."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    for epoch in (1, 2, 3):
+        story.report(trial, epoch, 1 / epoch)
+        if epoch == 2:
+            story.save(trial, epoch)
+    story.end(trial, "lost", "its slot vanished")
+    found = story.study.trials[trial]
+    assert (found.epoch, found.kept, found.attempts[0].saved) == (3, 2, True)
+    story.start(trial)
+    assert (found.epoch, found.curve("loss"), found.attempts[1].saved) == (2, [(1, 1.0), (2, 0.5)], False)
+
+
+def decide(story: Story, trial: int, epoch: int, action: str) -> None:
+    """Decide what a trial does on a rung."""
+    story.tell(RungDecided, trial=trial, rung=epoch, epoch=epoch, action=action)
+
+
+@pytest.mark.parametrize("outcome", ["paused", "lost", "released"])
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_trial_waits_on_its_rung_once_its_state_is_safe(outcome: Outcome, saved: bool) -> None:
+    """However its attempt ends then; without its state it has to come there again."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    story.report(trial, 3, 0.5)
+    decide(story, trial, 3, "pause")
+    found = story.study.trials[trial]
+    assert (found.halted, found.is_held) == (3, False)
+    if saved:
+        story.save(trial, 3)
+    story.end(trial, outcome)
+    assert found.state is (State.PAUSED if saved else State.WAITING)
+    assert (list(story.study.open), story.study.ended) == ([0], [])
+    assert story.study.counts[found.state] == 1
+    if not saved:
+        story.start(trial)
+        assert (found.halted, found.passed) == (None, 0)
+
+
+def test_a_paused_trial_is_promoted() -> None:
+    """It waits for a slot then, and a loss does not bring it back to the rung that it has passed."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    story.report(trial, 3, 0.5)
+    decide(story, trial, 3, "pause")
+    story.save(trial, 3)
+    story.end(trial, "paused")
+    decide(story, trial, 3, "go_on")
+    found = story.study.trials[trial]
+    assert (found.state, found.passed, found.halted) == (State.WAITING, 3, None)
+    story.start(trial)
+    story.end(trial, "lost")
+    assert (found.state, found.passed, found.epoch) == (State.WAITING, 3, 3)
+
+
+def test_what_was_thrown_away_is_counted() -> None:
+    """A trial has no checkpoint then, unless it is an older one that went."""
+    story = Story()
+    trial = story.propose()
+    story.start(trial)
+    for epoch in (1, 2):
+        story.report(trial, epoch, 0.5)
+        story.save(trial, epoch)
+    found = story.study.trials[trial]
+    story.tell(CheckpointFreed, trial=trial, path="0-1", size=3)
+    assert (story.study.freed, found.kept) == (3, 2)
+    story.tell(CheckpointFreed, trial=trial, path="0-2", size=3)
+    assert (story.study.freed, found.checkpoint, found.kept) == (6, None, 0)
+
+
+def test_nodes_that_are_avoided_are_known_with_their_cause() -> None:
+    """Also to the next driver."""
+    story = Story()
+    story.tell(NodeAvoided, node="n1", cause="3 attempts in a row were lost there")
+    story.tell(StudyStarted, generation=2)
+    assert story.study.avoided == {"n1": "3 attempts in a row were lost there"}
 
 
 def test_the_value_is_the_last_report() -> None:
