@@ -180,6 +180,7 @@ class Attempts:
             return
         self.append(checkpoint)
         self._saved[trial.number] = checkpoint.time
+        self.roster.forgive(trial.attempts[-1].node)
         if kept is not None and kept.path != checkpoint.path:
             self._free(trial, kept, checkpoint.time)
 

@@ -83,7 +83,7 @@ class Roster:
         return losses
 
     def forgive(self, node: str) -> None:
-        """Note that a node has brought an attempt to its end."""
+        """Note that a node has brought an attempt to its end, or at least further."""
         self._losses.pop(node, None)
 
     def has_other_than(self, nodes: set[str]) -> bool:

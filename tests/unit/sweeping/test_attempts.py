@@ -103,6 +103,18 @@ def test_an_end_of_its_own_forgives_a_node(desk: Open) -> None:
     assert opened.study.avoided == {}
 
 
+def test_a_node_that_gets_trials_on_is_not_avoided(desk: Open) -> None:
+    """What is taken away from it again and again may be a machine that others need, and its trials lose little."""
+    opened = desk(1, epochs=9, checkpoint_epochs=1, **PLENTY)
+    for epoch in range(1, 6):
+        lease = opened.take("a@n1")
+        opened.report(lease, epoch, slot="a@n1", can_save=True)
+        opened.save(lease, epoch, "a@n1")
+        opened.now += 1
+        opened.coordinator.leave("a@n1", "preempted", opened.now)
+    assert opened.study.avoided == {}
+
+
 def test_the_last_node_is_never_avoided(desk: Open) -> None:
     """When all nodes lose what they get, all of them go on getting work."""
     opened = desk(9, **PLENTY)
