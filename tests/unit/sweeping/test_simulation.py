@@ -698,11 +698,12 @@ def kept(world: World) -> list[Trial]:
     return [*paused, *(trial for trial in (study.best, study.baseline) if trial is not None)]
 
 
+@pytest.mark.parametrize("calm", [True, False])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_driver_may_die_after_any_event(seed: int) -> None:
+def test_a_driver_may_die_after_any_event(seed: int, calm: bool) -> None:
     """Each beginning of a record is one that a driver can go on from, and nothing is told twice or left undone."""
     short = Task(6, 4, "minimize", formula, frozenset({2}))
-    whole = World(seed, calm=True, task=short)
+    whole = World(seed, calm=calm, task=short)
     whole.run()
     for count in range(1, len(whole.record)):
         again = World(seed, calm=True, task=short, record=whole.record[:count], storage=dict(whole.uploaded), now=2e3)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.sweeping import routes
 from tinderbox.sweeping.allowance import JAVA_REST, Share
 from tinderbox.sweeping.child import Over, Work
+from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report, Resume
@@ -418,6 +421,25 @@ def test_a_paused_trial_gives_way_and_goes_on(
     assert reports(door, 0, "told") == [1, 12, 123, 1234]
     pids = {pid for number in trials for pid in reports(door, number, "pid")}
     assert len(pids) == (1 if repeat else 4)
+
+
+def test_a_state_goes_there_and_back_over_a_network(
+    serve: Callable[..., AbstractContextManager[Any]],
+    make_job: Callable[..., Any],
+    make_work: MakeWork,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Through a real server: three trials are paused with their states, and one of them goes on from its own."""
+    monkeypatch.setattr(routes, "HEARTBEAT_SECONDS", 0.2)  # the last one would hold up the server's end
+    with serve(make_job(epochs=4), ladder=Ladder(2, 2, 4)) as running:
+        assert Slot(SETTINGS, make_work(count_up), Client(running.url, running.token)).run() == 4
+        assert running.server.wait(10)
+        study = running.server.coordinator.study
+        assert [trial.state for trial in study.trials.values()] == [State.COMPLETE, State.PAUSED, State.PAUSED]
+        assert [value for _, value in study.trials[0].curve("told")] == [1, 12, 123, 1234]
+        assert [value for _, value in study.trials[0].curve("began")] == [0, 0, 2, 2]
+        kept = {trial.checkpoint.path for trial in study.trials.values()}
+    assert set(running.files.checkpoints) == kept
 
 
 @pytest.mark.parametrize("repeat", [False, True])
