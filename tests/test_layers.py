@@ -50,7 +50,7 @@ DOORS = {
     "pydantic": {"config", "sweeping.events", "sweeping.messages", "sweeping.routes"},
     "pyspark": {"spark", "api"},
     "rich": {"cli"},
-    "scipy": {"models", "sweeping.draws"},
+    "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
     "tensorflow": {"models", "examples"},
     "urllib3": {"sweeping.client", "sweeping.onlooker", "kube"},

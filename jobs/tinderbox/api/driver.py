@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from tinderbox.spark.slots import SlotJobs
 
+LOG = logging.getLogger(__name__)
+
 LOOK_SECONDS = 0.2
 SLOT_GRACE_SECONDS = 5.0
 CHOICE = 200
@@ -55,8 +58,15 @@ class Door:
     linger: float = 0.0
 
 
-def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watcher: Watcher) -> None:
-    """Run the sweep of an opened server to its end, or continue it.
+def run_sweep(
+    plan: Plan,
+    server: Server,
+    token: str,
+    spark: SparkSession,
+    watcher: Watcher,
+    edited: Callable[[SweepJob], SweepJob | None] = lambda job: None,
+) -> None:
+    """Run the sweep of an opened server to its end, or continue it; `edited` returns its job once it was changed.
 
     Raises:
         TinderboxError: Slots cannot be had, or the record cannot be written.
@@ -68,9 +78,12 @@ def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watch
         guarded(plan, spark.sparkContext, server) as guard,
         opened_slots(plan, spark.sparkContext, server, token) as slots,
     ):
-        over = False
+        over, job = False, plan.job
         while not over:
             over = server.wait(LOOK_SECONDS)
+            if (changed := edited(job)) is not None:
+                take_over(changed, server, slots, spark.sparkContext)
+                job = changed
             status = server.call(lambda _: server.status())
             watcher.show(status, server.coordinator.study)
             check_java()
@@ -78,6 +91,18 @@ def run_sweep(plan: Plan, server: Server, token: str, spark: SparkSession, watch
                 raise slots.failure
             guard(status)
     check(server)
+
+
+def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContext) -> None:
+    """Let a study that runs have the slots and the budget of its edited job."""
+    from tinderbox.spark.session import share_executor, want_executors
+    from tinderbox.spark.slots import slot_number
+
+    server.allow(Proposer(job), job.budget.time)
+    want_executors(spark, job)
+    slots.scale(job.slots, share_executor(spark, job)[1])
+    server.call(lambda c: c.dismiss([name for name in c.roster.slots if slot_number(name) >= job.slots]))
+    LOG.warning("the job file has changed: %d slots, budget %s", job.slots, describe_job(job)["budget"])
 
 
 @contextmanager
@@ -161,6 +186,8 @@ def rules_for(job: SweepJob, proposer: Proposer) -> Rules:
         trial_seconds=budget.trial_time,
         checkpoint_epochs=checkpoints.epochs,
         checkpoint_seconds=checkpoints.every,
+        top=0 if job.confirm is None else job.confirm.top,
+        seeds=0 if job.confirm is None else job.confirm.seeds,
         ahead=2 if costs is None else CHOICE,
         costs=costs,
     )

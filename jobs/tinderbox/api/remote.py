@@ -13,12 +13,12 @@ from tinderbox.api.driver import Watcher
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
 from tinderbox.config import SweepJob
-from tinderbox.config.reading import beside_job, write_sweep
+from tinderbox.config.reading import beside_job, set_line, write_sweep
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Release, Unreachable
 from tinderbox.kube.forward import forwarded
-from tinderbox.kube.jobs import Progress, find_console, find_job, look, submit
-from tinderbox.kube.manifest import CODE_FILE, Manifest, Package, driver_of, make_objects
+from tinderbox.kube.jobs import Progress, ended, find_console, find_job, look, submit
+from tinderbox.kube.manifest import CODE_FILE, JOB_FILE, Manifest, Package, driver_of, make_objects
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.objective import by_name
 from tinderbox.sweeping.onlooker import Onlooker
@@ -204,6 +204,25 @@ def take_stock(result: SweepResult) -> Status:
     method = "grid" if job.search.method == "grid" else "random"
     counted = job.model_copy(update={"search": job.search.model_copy(update={"method": method})})
     return take_status(record, Proposer(counted).limit, job.budget.time, slots, time.time())
+
+
+def scale_study(cluster: Cluster, study: str, slots: int) -> str:
+    """Write how many slots a study is to have into the ConfigMap of its Job, and return what that is called.
+
+    Raises:
+        BadInput: The namespace has no such Job, it has ended, or its job file is nowhere that could be edited.
+    """
+    job = find_job(cluster, study)
+    name, volumes = job["metadata"]["name"], job["spec"]["template"]["spec"].get("volumes") or []
+    if ended(job) is not None:
+        raise BadInput(f"job {name} has ended, so it has no slots; submit the changed job file to go on")
+    held = next((volume.get("configMap", {}).get("name") for volume in volumes if volume["name"] == "job"), None)
+    found = None if held is None else cluster.find("config_map", held)
+    if held is None or found is None or JOB_FILE not in (found.get("data") or {}):
+        raise BadInput(f"job {name} has its job file in no ConfigMap; change slots where the file is")
+    text = set_line(found["data"][JOB_FILE], "slots", str(slots))
+    cluster.merge("config_map", held, {"data": {JOB_FILE: text}})
+    return f"ConfigMap {held}"
 
 
 def find_progress(cluster: Cluster, study: str) -> Progress:

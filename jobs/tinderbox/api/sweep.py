@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.driver import Door, Watcher, opened_server, run_sweep
+from tinderbox.api.edits import JobFile
 from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
 from tinderbox.api.result import SweepResult, open_study
@@ -111,11 +113,13 @@ def run(
     watcher: Watcher | None = None,
     fresh: bool = False,
     door: Door | None = None,
+    file: JobFile | None = None,
 ) -> SweepResult:
     """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
 
     Spark is let go as soon as the last trial has ended; the server stays for those who follow the study. A driver that
-    its cluster starts again has the same `door`, so it does not begin anew what is `fresh`.
+    its cluster starts again has the same `door`, so it does not begin anew what is `fresh`. What is changed meanwhile
+    in the `file` that the job is from reaches the study, as far as it can.
 
     Raises:
         BadInput: A study of this name was begun with another job, other code or other data.
@@ -136,7 +140,7 @@ def run(
                 with session_for(job, spark, master) as session:
                     folder.note(submission)
                     server = following.enter_context(opened_server(plan, folder, door.token))
-                    run_sweep(plan, server, door.token, session, watcher)
+                    run_sweep(plan, server, door.token, session, watcher, partial(edited, file, plan, folder))
                 whole = True
         finally:
             # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
@@ -147,6 +151,14 @@ def run(
     if record.best is None:
         raise NoTrialSucceeded(explain_nothing(record))
     return SweepResult(job, record, folder)
+
+
+def edited(file: JobFile | None, plan: Plan, folder: StudyFolder, job: SweepJob) -> SweepJob | None:
+    """Return the job once its file was changed, and keep it with its study."""
+    changed = None if file is None else file.edited(job)
+    if changed is not None:
+        folder.write_job(describe_job(changed), plan.run)
+    return changed
 
 
 def keep(plan: Plan, folder: StudyFolder, watcher: Watcher, whole: bool) -> Study:

@@ -146,6 +146,21 @@ def fetch(study: str, to: str, place: Place) -> None:
 
 @click.command()
 @click.argument("study")
+@click.argument("slots", type=click.IntRange(1, 10_000))
+@on_a_cluster
+def scale(study: str, slots: int, place: Place) -> None:
+    """Let STUDY, which runs on a cluster, have so many SLOTS.
+
+    It is written into the job's ConfigMap, as `kubectl edit` would; a running driver sees it within about a minute. On
+    this machine, change `slots` in the job file.
+    """
+    console, cluster = open_console(), place.connect()
+    name = remote.scale_study(cluster, study, slots)
+    say(console, f"{name} says {slots} slots; the driver takes it over within about a minute")
+
+
+@click.command()
+@click.argument("study")
 @on_a_cluster
 def delete(study: str, place: Place) -> None:
     """End the job of STUDY on a cluster, and delete it; what the study has found stays in storage."""

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinderbox.api.driver import Door
+from tinderbox.api.edits import JobFile
 from tinderbox.api.ending import draw_pictures, write_report
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
@@ -86,15 +87,17 @@ def main() -> None:
 def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool) -> None:
     """Run the sweep in FILE, or continue it.
 
-    TINDERBOX_STORAGE, which the chart sets, takes the place of the job's storage; --set storage= goes before both.
+    While it runs, `slots` may be changed in FILE, and `budget` raised. TINDERBOX_STORAGE, which the chart sets, takes
+    the place of the job's storage; --set storage= goes before both.
     """
     console = open_console()
     chosen = os.environ.get(STORAGE_VARIABLE)
-    job = read_sweep(file, (f"storage={chosen}", *changes) if chosen else changes)
-    plan = make_plan(job, file.parent)
+    settings = (f"storage={chosen}", *changes) if chosen else changes
+    plan = make_plan(read_sweep(file, settings), file.parent)
+    edits = JobFile(file, lambda: read_sweep(file, settings))
     try:
         with Bar(console) if console.is_terminal else Lines(console) as screen:
-            result = run(plan, master=master, watcher=screen, fresh=fresh, door=door())
+            result = run(plan, master=master, watcher=screen, fresh=fresh, door=door(), file=edits)
     except KeyboardInterrupt as stop:
         stop.add_note(f"run the same command again{' without --fresh' if fresh else ''} to continue")
         raise
@@ -240,5 +243,5 @@ def schema(kind: str) -> None:
     click.echo(json.dumps(SweepJob.model_json_schema(), indent=2))
 
 
-for command in (cluster.submit, cluster.status, cluster.fetch, cluster.delete):
+for command in (cluster.submit, cluster.status, cluster.fetch, cluster.scale, cluster.delete):
     main.add_command(command)

@@ -88,7 +88,8 @@ def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 def _unknown_key(detail: ErrorDetails, schema: dict[str, Any]) -> str:
     *parents, key = detail["loc"]
     place, node = locate(tuple(parents), schema)
-    valid = list(node.get("properties", {}))
+    nodes = [node, *(_resolve(branch, schema) for branch in node.get("anyOf", []))]
+    valid = [name for branch in nodes for name in branch.get("properties", {})]
     close = get_close_matches(str(key), valid, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {key!r} in {place or 'the job'}{hint} (valid keys: {', '.join(valid)})"

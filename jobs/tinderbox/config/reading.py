@@ -196,6 +196,14 @@ def split_setting(text: str) -> tuple[str, Any]:
         raise BadInput(f"{text}: the value is not YAML: {_one_line(error)}") from error
 
 
+def set_line(text: str, key: str, value: str) -> str:
+    """Return a job file with another value of a plain key at its top level, and all else, comments too, as it was."""
+    line = re.compile(rf"^{re.escape(key)}[ \t]*:[^#\n]*?(?=[ \t]*(#|$))", re.MULTILINE)
+    if line.search(text):
+        return line.sub(f"{key}: {value}", text, count=1)
+    return f"{text.rstrip()}\n{key}: {value}\n"
+
+
 def set_key(tree: dict[str, Any], setting: str) -> None:
     """Set one dotted key of a tree in place.
 

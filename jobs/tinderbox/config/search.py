@@ -10,12 +10,25 @@ from tinderbox.config.model import Closed
 from tinderbox.config.parameters import Value
 
 
+class Zoom(Closed):
+    """Rounds, each in a space that is narrowed to where the best trials of the earlier ones lie; they share the trials.
+
+    A number with `log` goes beyond an end of its bounds where its best value lies, for orders of magnitude seldom end
+    for a reason; with `outward: false` none does, which is for a function that cannot take more. Other numbers never
+    do: a share of more than 1, or a momentum, would be a mistake.
+    """
+
+    rounds: int = Field(default=3, ge=2, le=100)
+    outward: bool = True
+
+
 class Search(Closed):
     """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from others.
 
     `start_with` are points to try first, after the baseline and beside the number of trials asked for; what a point
     leaves out takes its default. A grid only moves them to its front. It tries the dearest points first: those with the
-    largest values of the numbers named in `cost`, until costs are learnt from the trials that have ended.
+    largest values of the numbers named in `cost`, until costs are learnt from the trials that have ended. `zoom` is for
+    a search that does not narrow by itself, as cma-es and gp do.
     """
 
     method: Literal["grid", "random", "tpe", "qmc", "cma-es", "gp"]
@@ -23,8 +36,12 @@ class Search(Closed):
     start_with: Annotated[list[dict[str, Value]], Field(min_length=1, max_length=10_000)] | None = None
     cost: Annotated[list[str], Field(min_length=1)] | None = None
 
+    zoom: Zoom | None = None
+
     @model_validator(mode="after")
-    def _check_cost(self) -> Search:
+    def _check(self) -> Search:
         if self.cost is not None and self.method != "grid":
             raise ValueError(f"cost is for a grid, whose order is free; leave it out with {self.method}")
+        if self.zoom is not None and self.method in ("cma-es", "gp"):
+            raise ValueError(f"zoom is for grid, random, qmc and tpe; {self.method} narrows by itself, so leave it out")
         return self

@@ -13,6 +13,7 @@ from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
 from tinderbox.config.search import Search
 
 LONGEST_SECONDS = 3650 * 86_400
+TRIALS_OF_ROUND = 3
 
 COLUMNS = ("trial", "state", "baseline", "epoch", "seconds", "attempts", "cause")
 """What the table of trials says of each trial, beside its metric and its parameters: names that these cannot have."""
@@ -68,6 +69,16 @@ class Rungs(Closed):
     method: Literal["promote", "stop"] = "promote"
 
 
+class Confirm(Closed):
+    """What tells luck from gain: when the search is over, its `top` trials are trained again with other `seeds`.
+
+    The winner is then the one with the best mean of these repeats.
+    """
+
+    top: int = Field(default=3, ge=1, le=100)
+    seeds: int = Field(default=5, ge=1, le=1_000)
+
+
 class Checkpoints(Closed):
     """How often the state of a running trial is saved: once it is `every` old, and every so many `epochs`.
 
@@ -97,6 +108,7 @@ class SweepJob(Closed):
     budget: Budget = Budget()
     rungs: Rungs | None = Field(default=None, description="where weak trials end early; without it, all run whole")
     checkpoints: Checkpoints = Checkpoints()
+    confirm: Confirm | None = Field(default=None, description="retrain the leaders with other seeds; without it, none")
     epochs: int = Field(ge=1, le=1_000_000_000, description="epochs of one whole trial")
     slots: int = Field(default=2, ge=1, le=10_000, description="trials that run at the same time")
     cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one slot")
@@ -160,6 +172,26 @@ class SweepJob(Closed):
                 f"rungs: min_epochs must be less than the {self.epochs} epochs of a whole trial, "
                 f"got {self.rungs.min_epochs}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_zoom(self) -> SweepJob:
+        zoom, trials = self.search.zoom, self.budget.trials
+        if zoom is None or (trials is None and self.search.method == "grid"):
+            return self
+        if trials is None:
+            raise ValueError("search: zoom shares trials among its rounds; give budget a number of trials")
+        if trials < TRIALS_OF_ROUND * zoom.rounds:
+            raise ValueError(
+                f"search: zoom needs {TRIALS_OF_ROUND} trials or more for each of its {zoom.rounds} rounds, "
+                f"got budget.trials {trials}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_confirm(self) -> SweepJob:
+        if self.confirm is not None and self.budget.trials is None and self.search.method != "grid":
+            raise ValueError("confirm begins when the search is over; give budget a number of trials")
         return self
 
     @model_validator(mode="after")

@@ -79,6 +79,11 @@ class Cluster:
         options = {"field_manager": MANAGER, "force": True, "_content_type": "application/apply-patch+yaml"}
         return self._ask("patch", kind, manifest["metadata"]["name"], self.namespace, manifest, **options)
 
+    def merge(self, kind: str, name: str, change: Manifest) -> Manifest:
+        """Change some keys of an object, whoever wrote them."""
+        options = {"field_manager": MANAGER, "_content_type": "application/merge-patch+json"}
+        return self._ask("patch", kind, name, self.namespace, change, **options)
+
     def _ask(self, verb: str, kind: str, *arguments: Any, **options: Any) -> Manifest:
         with answering(self.namespace):
             api = self.batch if kind == "job" else self.core

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tinderbox.config import FloatParameter, IntParameter, Number, SweepJob
 from tinderbox.report.wording import number
-from tinderbox.sweeping.space import grid_values
+from tinderbox.sweeping.space import grid_values, widest
 from tinderbox.sweeping.study import Study
 
 _MARGIN = 0.01
@@ -46,10 +46,10 @@ def edges(study: Study, job: SweepJob) -> list[Edge]:
     """
     if study.best is None:
         return []
-    best = study.best.parameters
+    best, searched = study.best.parameters, widest(job.parameters, [begun.space for begun in study.rounds])
     found = [
-        _edge(name, parameter, float(best[name]), job.search.method == "grid")
-        for name, parameter in job.parameters.items()
+        _edge(name, parameter, float(best[name]), job.search.method == "grid" and not study.rounds)
+        for name, parameter in searched.items()
         if isinstance(parameter, Number) and name in best
     ]
     return [edge for edge in found if edge is not None]

@@ -10,16 +10,17 @@ from __future__ import annotations
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinderbox.config import SweepJob
+from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.projection import distribution
+from tinderbox.sweeping.space import widest
 from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
@@ -84,13 +85,14 @@ def _fill(storage: optuna.storages.BaseStorage, study: Study, job: SweepJob) -> 
 
     with quiet():
         shown = optuna.create_study(storage=storage, study_name=job.name, direction=job.metric.direction)
+        space = widest(job.parameters, [begun.space for begun in study.rounds])
         shown.set_metric_names([job.metric.name])
         for number in sorted(study.trials):
-            shown.add_trial(_show(study.trials[number], job))
+            shown.add_trial(_show(study.trials[number], job, space))
     return shown
 
 
-def _show(trial: Trial, job: SweepJob) -> optuna.trial.FrozenTrial:
+def _show(trial: Trial, job: SweepJob, space: Mapping[str, AnyParameter]) -> optuna.trial.FrozenTrial:
     """Return one trial; `create_trial` takes no times, so they are set afterwards."""
     from optuna.trial import TrialState, create_trial
 
@@ -103,7 +105,7 @@ def _show(trial: Trial, job: SweepJob) -> optuna.trial.FrozenTrial:
         state=state,
         value=value if finite and trial.state in (State.COMPLETE, State.STOPPED, State.PAUSED) else None,
         params=dict(trial.parameters),
-        distributions={name: distribution(job.parameters[name]) for name in trial.parameters},
+        distributions={name: distribution(space[name]) for name in trial.parameters},
         user_attrs=_attributes(trial),
         intermediate_values=dict(trial.curve(job.metric.name)),
     )

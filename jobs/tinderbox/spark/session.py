@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -21,6 +22,8 @@ from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.java import provide_java
 from tinderbox.spark.slots import first_line
+
+LOG = logging.getLogger(__name__)
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 # The JVM only hosts Python here: a quick start matters, peak speed does not.
@@ -140,6 +143,26 @@ def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, s
     if gpus := int(defaults.get("spark.executor.resource.gpu.amount", "0")):
         sizes["spark.task.resource.gpu.amount"] = divide_gpus(gpus, together)
     return sizes
+
+
+def want_executors(spark: SparkContext, job: SweepJob) -> None:
+    """Ask the cluster for as many executors as a job's slots need now; those that are too many stay, idle.
+
+    Nothing is asked for where executors come and go by themselves, nor on one machine, which has what it began with.
+    """
+    defaults = dict(spark.getConf().getAll())
+    if (spark.master or "").startswith("local"):
+        together = spark.defaultParallelism // job.cores
+        if job.slots > together:
+            LOG.warning("Spark was started for %d slots here; stop the sweep and start it again for more", together)
+        return
+    if defaults.get("spark.dynamicAllocation.enabled") == "true":
+        return
+    wanted = int(size_of_executors(job, defaults)["spark.executor.instances"])
+    java = spark._jsc.sc()
+    missing = wanted - java.getExecutorIds().size()
+    if missing > 0:
+        java.requestExecutors(missing)
 
 
 def divide_gpus(gpus: int, slots: int) -> str:

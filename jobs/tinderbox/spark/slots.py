@@ -6,11 +6,13 @@ So one bad node cannot use up Spark's patience with the others, and slots may co
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -29,6 +31,7 @@ _LONGEST_BACKOFF = 30.0
 _MOST_FAILURES = 5
 
 LEAVING = "its executor is being taken away"
+UNWANTED = "there are to be fewer slots"
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,32 @@ class SlotJobs:
         self._spark, self._plan, self._left = spark, plan, left
         self._data = spark.broadcast(archive)
         self._stopping = threading.Event()
-        self._threads = [InheritableThread(target=self._keep, args=(number,), daemon=True) for number in range(count)]
+        self._count, self._threads, self._dismissed = count, dict[int, InheritableThread](), set[int]()
+        self._submissions: dict[int, Iterator[int]] = defaultdict(itertools.count)
         self.failure: TinderboxError | None = None
 
     def start(self) -> None:
         """Submit all slots."""
-        for thread in self._threads:
-            thread.start()
+        self.scale(self._count)
+
+    def scale(self, count: int, neighbours: int = 0) -> None:
+        """Keep so many slots from now on, of which so many share an executor, 0 where that is as before.
+
+        Those that are too many end when the coordinator dismisses them; those that run keep their share of memory.
+        """
+        self._plan = replace(self._plan, neighbours=neighbours or self._plan.neighbours)
+        self._dismissed |= {number for number in self._threads if number >= count}
+        self._count = count
+        for number in range(count):
+            if number not in self._threads or not self._threads[number].is_alive():
+                self._threads[number] = InheritableThread(target=self._keep, args=(number,), daemon=True)
+                self._threads[number].start()
 
     def stop(self, grace: float) -> None:
         """Wait for slots, which the coordinator has told to end, and cancel what still runs after `grace` seconds."""
         self._stopping.set()
         self._join(grace)
-        late = [number for number, thread in enumerate(self._threads) if thread.is_alive()]
+        late = [number for number, thread in self._threads.items() if thread.is_alive()]
         with suppress(Py4JError, OSError):  # Java may have ended, and with it all that is stopped here
             for number in late:
                 self._spark.cancelJobGroup(self._group(number))
@@ -93,7 +109,7 @@ class SlotJobs:
 
     def _join(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _group(self, number: int) -> str:
@@ -102,17 +118,21 @@ class SlotJobs:
     def _keep(self, number: int) -> None:
         """Submit one slot again and again, with growing pauses, until the study is over."""
         failures = 0
-        for submission in itertools.count():
+        for submission in self._submissions[number]:
             try:
-                if self._submit(number, submission):
+                over = self._submit(number, submission)
+                if over and number not in self._dismissed:
                     return
-                cause, failures = LEAVING, 0
+                cause, failures = UNWANTED if over else LEAVING, 0
             except Exception as error:
                 cause, failures = first_line(error), failures + 1
             if self._stopping.is_set():
                 return
             if self._left(slot_name(number, submission), cause):
                 failures = min(failures, 1)
+            if number >= self._count:
+                return
+            self._dismissed.discard(number)  # it is wanted again
             if failures >= _MOST_FAILURES:
                 self.failure = TinderboxError(f"slot {number} failed {failures} times, the last time: {cause}")
                 return
@@ -125,6 +145,11 @@ class SlotJobs:
         self._spark.setJobGroup(self._group(number), f"slot {number} of study {plan.study}", interruptOnCancel=True)
         job = self._spark.parallelize([slot_name(number, submission)], 1).map(lambda name: hold_slot(name, plan, data))
         return all(job.collect())
+
+
+def slot_number(name: str) -> int:
+    """Return the number of a slot from its name, however often it was submitted again."""
+    return int(re.split(r"[.+]", name.removeprefix("slot-"))[0])
 
 
 def slot_name(number: int, submission: int) -> str:

@@ -22,6 +22,7 @@ from tinderbox.sweeping.events import (
     RungDecided,
 )
 from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
+from tinderbox.sweeping.leaders import Leaders
 from tinderbox.sweeping.messages import Lease, Resume
 from tinderbox.sweeping.roster import Roster, Slot
 from tinderbox.sweeping.rules import Rules
@@ -39,6 +40,7 @@ class Attempts:
         self.study, self.rules, self.roster = study, rules, Roster()
         self.turns, self.rungs = Turns(study.open.values()), climb(study, rules)
         self._dearest = None if rules.costs is None else Dearest(rules.costs, study)
+        self.leaders = Leaders(study, max(rules.top, 1))
         self.garbage: list[str] = []
         self._record = record
         self._saved: dict[int, float] = {}
@@ -80,8 +82,35 @@ class Attempts:
         here = last.outcome not in LOSSES or last.node != slot.node
         return here or not self.roster.has_other_than({slot.node, *self.study.avoided})
 
+    def promotion(self) -> int | None:
+        """Return the trial that is to go on beyond its rung, None where none is.
+
+        When nothing else is left to run, the leader of the highest rung goes on to the end, however few have come
+        there: or a search of few trials would end without a winner.
+        """
+        if self.rungs is None:
+            return None
+        number = self.rungs.candidate()
+        return self._last_promotion() if number is None else number
+
+    def _last_promotion(self) -> int | None:
+        study, limit = self.study, self.rules.limit
+        is_over = limit is not None and len(study.trials) >= limit
+        if not is_over or study.counts[State.RUNNING] or study.counts[State.WAITING]:
+            return None
+        number = self.leader()
+        return number if number is not None and study.trials[number].state is State.PAUSED else None
+
+    def leader(self) -> int | None:
+        """Return the number of the trial that leads the highest rung; the baseline, which is never paused, is none."""
+        out = (State.FAILED, State.DIVERGED)
+        trials = self.study.trials
+        if self.rungs is None:
+            return None
+        return self.rungs.leader(lambda number: not trials[number].baseline and trials[number].state not in out)
+
     def _promote(self, now: float) -> int | None:
-        number = None if self.rungs is None else self.rungs.candidate()
+        number = self.promotion()
         if self.rungs is None or number is None:
             return None
         trial = self.study.trials[number]
@@ -114,7 +143,7 @@ class Attempts:
 
     def end(self, trial: Trial, outcome: Outcome, cause: str, now: float, details: str = "") -> None:
         """End a trial's attempt; a trial that was lost too often without getting any further has failed."""
-        number, attempt, best = trial.number, trial.attempts[-1], self.study.best
+        number, attempt = trial.number, trial.attempts[-1]
         if outcome in LOSSES:
             self._blame(attempt, cause, now)
             losses = 1 + _count_losses(trial)
@@ -130,9 +159,10 @@ class Attempts:
             self.turns.add(trial)
         elif trial.state is State.PAUSED and self.rungs is not None:
             self.rungs.pause(trial)
-        self._tidy(trial, now)
-        if best is not None and best is not trial:
-            self._tidy(best, now)
+        fallen = self.leaders.take(trial)
+        for other in (trial, fallen):
+            if other is not None:
+                self._tidy(other, now)
 
     def tidy(self, now: float) -> None:
         """Throw away what a driver had not come to that died at the end of an attempt."""
@@ -191,7 +221,7 @@ class Attempts:
 
     def _tidy(self, trial: Trial, now: float) -> None:
         """Throw the state of a trial away that has ended, unless it is the best one or the baseline."""
-        is_wanted = trial is self.study.best or trial is self.study.baseline
+        is_wanted = trial in self.leaders or trial is self.study.best or trial is self.study.baseline
         if trial.checkpoint is not None and trial.state.ended and not is_wanted:
             self._free(trial, trial.checkpoint, now)
 
@@ -214,4 +244,5 @@ def climb(study: Study, rules: Rules) -> Rungs | None:
     """Return the rungs as a study's trials have reached them, None where all trials run whole."""
     if rules.ladder is None:
         return None
-    return Rungs(rules.ladder, study.metric, study.direction == "minimize", study.trials.values())
+    searched = [trial for trial in study.trials.values() if trial.repeats is None]
+    return Rungs(rules.ladder, study.metric, study.direction == "minimize", searched)

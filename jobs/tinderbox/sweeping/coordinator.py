@@ -6,17 +6,21 @@ event that goes to `record` before anything else sees it; the server holds back 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Collection
 from typing import Literal
 
+from tinderbox.config import AnyParameter
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.attempts import Attempts
+from tinderbox.sweeping.confirming import confirmations, next_repeat
 from tinderbox.sweeping.decisions import Decisions
 from tinderbox.sweeping.events import (
     CheckpointSaved,
     Event,
     Outcome,
     Parameters,
+    RoundStarted,
     SlotJoined,
     SlotLeft,
     StudyEnded,
@@ -62,14 +66,41 @@ class Coordinator:
         enough = len(self._attempts.turns) >= max(len(self.roster.slots), 1) + self.rules.ahead
         return None if self.is_ending or enough or (limit is not None and number >= limit) else number
 
-    def propose(self, parameters: Parameters, known: int, baseline: bool, now: float) -> None:
+    def propose(
+        self, parameters: Parameters, known: int, baseline: bool, now: float, repeats: int | None = None
+    ) -> None:
         """Add the next trial; the search knew the first `known` trials that ended."""
         number = len(self.study.trials)
-        seed = derive(self.rules.seed, number, "train")
         self._attempts.append(
-            TrialProposed(time=now, trial=number, parameters=parameters, seed=seed, known=known, baseline=baseline)
+            TrialProposed(
+                time=now,
+                trial=number,
+                parameters=parameters,
+                seed=derive(self.rules.seed, number, "train"),
+                known=known,
+                baseline=baseline,
+                repeats=repeats,
+            )
         )
         self._attempts.turns.add(self.study.trials[number])
+
+    def repeat(self, now: float) -> bool:
+        """Add a repeat of one of the leaders, if the search is over and one is wanted; return whether it was."""
+        leader = None if self.is_ending or self._may_follow() else self._next_repeat()
+        if leader is not None:
+            self.propose(leader.parameters, len(self.study.ended), False, now, leader.number)
+        return leader is not None
+
+    def allow(self, limit: int | None, seconds: float | None) -> None:
+        """Let a study that runs have other limits, which were raised."""
+        self.rules = self._attempts.rules = dataclasses.replace(self.rules, limit=limit, seconds=seconds)
+        if seconds is None or self.study.running_time(self.study.newest) < seconds:
+            self._closing = False
+
+    def narrow(self, space: dict[str, AnyParameter], cause: str, now: float) -> None:
+        """Begin the next round of the search, in a space of its own."""
+        number, count = len(self.study.rounds) + 2, len(self.study.trials)
+        self._attempts.append(RoundStarted(time=now, round=number, trial=count, space=space, cause=cause))
 
     def look(self) -> Past:
         """Return what a search that needs time may know now."""
@@ -122,6 +153,12 @@ class Coordinator:
         if slot.trial is not None:
             self._attempts.end(self.study.trials[slot.trial], outcome, f"slot {name} on {slot.node} left: {cause}", now)
         self._attempts.append(SlotLeft(time=now, slot=name, cause=cause))
+
+    def dismiss(self, names: Collection[str]) -> None:
+        """Let slots end after the next report of their trials, which go on elsewhere."""
+        for name in names:
+            if name in self.roster.slots:
+                self.roster.slots[name].leaving = True
 
     def lose_host(self, host: str, cause: str, now: float, out_of_memory: bool = False) -> None:
         """Take all slots of a host off the list; of those that ran out of memory together, the largest trial did it."""
@@ -207,9 +244,8 @@ class Coordinator:
         if self.rules.seconds is not None and self.study.running_time(now) >= self.rules.seconds:
             self._closing = True
         if self.study.finished is None and self._is_over():
-            self._attempts.append(
-                StudyEnded(time=now, cause="its time is used up" if self._closing else "all trials have ended")
-            )
+            cause = "its time is used up" if self._closing else "all trials have ended"
+            self._attempts.append(StudyEnded(time=now, cause=cause, best=self._find_winner()))
 
     def close(self, now: float) -> None:
         """Give every running trial back, so that a later driver continues the study, and lease nothing more."""
@@ -223,12 +259,25 @@ class Coordinator:
         return Answer(lease=self._attempts.start(trial, slot, now))
 
     def _is_over(self) -> bool:
-        counts, limit = self.study.counts, self.rules.limit
+        counts = self.study.counts
         if self._closing or counts[State.RUNNING]:
             return not counts[State.RUNNING]
-        may_promote = self._attempts.rungs is not None and self._attempts.rungs.candidate() is not None
-        all_proposed = limit is not None and len(self.study.trials) >= limit
-        return all_proposed and not counts[State.WAITING] and not may_promote
+        return not counts[State.WAITING] and not self._may_follow() and self._next_repeat() is None
+
+    def _may_follow(self) -> bool:
+        """Whether the search may propose another trial, or let one go on that is paused."""
+        limit = self.rules.limit
+        return limit is None or len(self.study.trials) < limit or self._attempts.promotion() is not None
+
+    def _find_winner(self) -> int | None:
+        """Return the winner where it is not the best complete trial: of the repeats, or of a search without time."""
+        confirmed = confirmations(self.study)
+        if confirmed:
+            return confirmed[0].trial.number
+        return None if self.study.best is not None else self._attempts.leader()
+
+    def _next_repeat(self) -> Trial | None:
+        return next_repeat(self.study, self.rules.top, self.rules.seeds)
 
 
 def _judge(trial: Trial, finish: Finish) -> tuple[Outcome, str]:

@@ -41,7 +41,9 @@ class Decisions:
         attempts.append(
             Reported(time=now, trial=trial.number, attempt=report.attempt, epoch=report.epoch, metrics=metrics)
         )
-        return None if attempts.rungs is None else attempts.rungs.enter(trial, report.epoch)
+        if attempts.rungs is None or trial.repeats is not None:  # a repeat runs whole
+            return None
+        return attempts.rungs.enter(trial, report.epoch)
 
     def _decide(
         self, trial: Trial, report: Report, slot: Slot, closing: bool, level: int | None, now: float
@@ -52,7 +54,7 @@ class Decisions:
             attempts.end(trial, "diverged", f"{metric} was {value} in epoch {report.epoch}", now)
             return Decision(action="stop")
         if report.last:
-            wanted = trial.baseline or attempts.study.better(value, attempts.study.best_value)
+            wanted = trial.baseline or (trial.repeats is None and attempts.leaders.would_take(value))
             return Decision(save=report.can_save and wanted)
         if closing:
             attempts.end(trial, "stopped", "the study's time is used up", now)

@@ -26,16 +26,18 @@ class Random:
 
 
 class QuasiRandom:
-    """A scrambled Sobol sequence (Owen 1998, by SciPy): evenly spread however early it is stopped."""
+    """A scrambled Sobol sequence (Owen 1998, by SciPy), evenly spread however early it is stopped; `begin` is its first
+    trial.
+    """
 
-    def __init__(self, space: Mapping[str, AnyParameter], seed: int) -> None:
-        self._space, self._seed = space, derive(seed, 0, "search")
+    def __init__(self, space: Mapping[str, AnyParameter], seed: int, begin: int = 0) -> None:
+        self._space, self._seed, self._begin = space, derive(seed, begin, "search"), begin
 
     def propose(self, number: int, past: Past) -> Parameters:
         """Return the point of the sequence with this number."""
         from scipy.stats.qmc import Sobol
 
         sequence = Sobol(len(self._space), scramble=True, rng=self._seed)
-        if number:  # SciPy 1.17 raises OverflowError for a step of 0
-            sequence.fast_forward(number)
+        if number > self._begin:  # SciPy 1.17 raises OverflowError for a step of 0
+            sequence.fast_forward(number - self._begin)
         return from_unit(self._space, sequence.random(1)[0].tolist())

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from tinderbox.config import Value
+from tinderbox.config import AnyParameter, Value
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
@@ -50,7 +50,10 @@ class StudyStarted:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class TrialProposed:
-    """The search chose parameters for a new trial, knowing the first `known` trials that had ended by then."""
+    """The search chose parameters for a new trial, knowing the first `known` trials that had ended by then.
+
+    A trial that `repeats` an earlier one has its parameters and another seed.
+    """
 
     type: Literal["trial_proposed"] = "trial_proposed"
     time: float
@@ -59,6 +62,22 @@ class TrialProposed:
     seed: int
     known: int
     baseline: bool = False
+    repeats: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class RoundStarted:
+    """The search goes on in a `space` that was narrowed, from this trial on; `round` counts from 1, which has no event.
+
+    `cause` says what was narrowed, and by which trials.
+    """
+
+    type: Literal["round_started"] = "round_started"
+    time: float
+    round: int
+    trial: int
+    space: dict[str, AnyParameter]
+    cause: str
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
@@ -170,16 +189,22 @@ class SlotLeft:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class StudyEnded:
-    """Nothing is left to run: `cause` says whether the search or the budget is used up."""
+    """Nothing is left to run: `cause` says whether the search or the budget is used up.
+
+    `best` is the winner where that is not the best complete trial: the one whose repeats were the best, or, where time
+    was too short for any trial to become complete, the one that leads the highest rung.
+    """
 
     type: Literal["study_ended"] = "study_ended"
     time: float
     cause: str
+    best: int | None = None
 
 
 Event = (
     StudyStarted
     | TrialProposed
+    | RoundStarted
     | AttemptStarted
     | Reported
     | CheckpointSaved

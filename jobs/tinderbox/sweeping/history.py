@@ -66,13 +66,15 @@ class Checkpoint:
 class Trial:
     """One point of the space and all that happened to it; `reports` maps epochs to metrics.
 
-    `passed` is the epoch of the last rung that it was let go beyond, and `halted` that of the one it is to wait on.
+    One that `repeats` another has its parameters and another seed. `passed` is the epoch of the last rung that it was
+    let go beyond, and `halted` that of the one it is to wait on.
     """
 
     number: int
     parameters: Parameters
     seed: int
     baseline: bool
+    repeats: int | None = None
     state: State = State.WAITING
     attempts: list[Attempt] = field(default_factory=list)
     reports: dict[int, Metrics] = field(default_factory=dict)

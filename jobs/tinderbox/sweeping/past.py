@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from tinderbox.sweeping.events import RoundStarted
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.study import Study
 
@@ -21,18 +22,19 @@ TPE is advised for 100 to 1,000 and slows down linearly.
 class Past:
     """The trials `proposed` so far, by number, and of those the `ended` in order, the `running` and the `paused` ones.
 
-    Running are those that wait for a slot too: nobody else should try their points.
+    Running are those that wait for a slot too: nobody else should try their points. `rounds` are the narrowings so far.
     """
 
     proposed: Mapping[int, Trial] = field(default_factory=dict)
     ended: Sequence[Trial] = ()
     running: Sequence[Trial] = ()
     paused: Sequence[Trial] = ()
+    rounds: Sequence[RoundStarted] = ()
 
 
 def glance(study: Study) -> Past:
     """Return what a search may know that is asked between two events and answers at once."""
-    return Past(study.trials, study.ended)
+    return Past(study.trials, study.ended, rounds=study.rounds)
 
 
 def look(study: Study, waiting: Iterable[int]) -> Past:
@@ -48,4 +50,5 @@ def look(study: Study, waiting: Iterable[int]) -> Past:
         [trial for trial in study.open.values() if trial.state is not State.PAUSED],
         # One that is promoted gets another state, and reports of its own.
         [copy.copy(study.trials[number]) for number in sorted(shown)],
+        list(study.rounds),
     )

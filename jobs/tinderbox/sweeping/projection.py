@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tinderbox.sweeping.events import Parameters
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.past import KNOWN_TRIALS, Past
 from tinderbox.sweeping.seeds import derive
-from tinderbox.sweeping.space import is_active
+from tinderbox.sweeping.space import is_active, lies_in
 
 if TYPE_CHECKING:
     import optuna
@@ -30,22 +30,23 @@ Rank = tuple[bool, int, float, int]
 
 
 class Sampled:
-    """Optuna's TPE, CMA-ES or Gaussian process, seeded anew for every trial.
+    """Optuna's TPE, CMA-ES or Gaussian process in a space, seeded anew for every trial.
 
     What is kept from one proposal to the next only saves work: `ended` of the next one must begin with this one's.
     """
 
-    def __init__(self, job: SweepJob) -> None:
+    def __init__(self, job: SweepJob, space: Mapping[str, AnyParameter]) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._job = job
-        self._conditional = any(parameter.when for parameter in job.parameters.values())
-        self._distributions = {name: distribution(parameter) for name, parameter in job.parameters.items()}
+        self._job, self._space = job, space
+        self._conditional = any(parameter.when for parameter in space.values())
+        self._distributions = {name: distribution(parameter) for name, parameter in space.items()}
         self._picture = picture_type()
         self._pictures: dict[tuple[int, State, int], optuna.trial.FrozenTrial] = {}
         self._best: list[tuple[Rank, Trial]] = []
-        self._ranked = 0
+        self._inside: list[Trial] = []
+        self._looked = self._ranked = 0
         # CMA-ES keeps its covariance in attributes of the trials that it proposed.
         self._attributes: dict[int, dict[str, Any]] = {}
 
@@ -58,15 +59,17 @@ class Sampled:
         study = optuna.create_study(
             storage=storage, direction=self._job.metric.direction, sampler=self._sampler(number)
         )
-        shown = self._show_settled([*self._select(past.ended), *past.paused])
+        self._inside += self._those_inside(past.ended[self._looked :])
+        self._looked = len(past.ended)
+        shown = self._show_settled([*self._select(self._inside), *self._those_inside(past.paused)])
         # An open trial may end while this runs in its thread; it stays what it was when the search was asked.
-        shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in past.running]
+        shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in self._those_inside(past.running)]
         study_id = storage.get_study_id_from_name(study.study_name)
         for _, trial in sorted(shown, key=itemgetter(0)):
             storage.create_new_trial(study_id, trial)
         asked = study.ask()
         chosen: Parameters = {}
-        for name, parameter in self._job.parameters.items():
+        for name, parameter in self._space.items():
             if is_active(parameter, chosen):
                 chosen[name] = suggest(asked, name, parameter)
         if self._job.search.method == "cma-es":  # TPE's would only make a proposal depend on who asks
@@ -87,6 +90,10 @@ class Sampled:
             return optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=startup, group=self._conditional, constant_liar=True
             )
+
+    def _those_inside(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials whose points the space has: one of an earlier round may lie beyond it."""
+        return [trial for trial in trials if lies_in(self._space, trial.parameters)]
 
     def _select(self, ended: Sequence[Trial]) -> Sequence[Trial]:
         """Return the best quarter of what a sampler may see, and the newest for the rest."""

@@ -16,7 +16,8 @@ class Rules:
     saved its state has failed, and so has one whose attempt takes longer than `trial_seconds`. A node that loses
     `node_losses` attempts in a row is avoided. A trial's state is saved every `checkpoint_epochs` epochs, and once it
     is `checkpoint_seconds` old. So many trials wait `ahead` of need, beside one for each slot; of those that have never
-    run the dearest goes first where `costs` are to be learnt, else the oldest.
+    run the dearest goes first where `costs` are to be learnt, else the oldest. When the search is over its `top` trials
+    are repeated with so many `seeds` each.
     """
 
     seed: int
@@ -32,3 +33,5 @@ class Rules:
     node_losses: int = 3
     ahead: int = 2
     costs: Costs | None = None
+    top: int = 0
+    seeds: int = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tinderbox.sweeping.history import State, Trial
@@ -115,6 +115,14 @@ class Rungs:
         """Return the trials that wait, from the highest rung, and the best of each one first."""
         for rung in reversed(self._rungs.values()):
             yield from (number for _, number in rung.paused)
+
+    def leader(self, may_win: Callable[[int], bool]) -> int | None:
+        """Return the best one of the highest rung that has one, of the trials that may win."""
+        for rung in reversed(self._rungs.values()):
+            number = next((number for _, number in rung.reached if may_win(number)), None)
+            if number is not None:
+                return number
+        return None
 
     def _reached(self, trial: Trial) -> int:
         level = self.level(trial.epoch)

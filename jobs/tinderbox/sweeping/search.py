@@ -8,6 +8,7 @@ resume.
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -15,9 +16,10 @@ from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.draws import QuasiRandom, Random
 from tinderbox.sweeping.events import Parameters
-from tinderbox.sweeping.grid import Grid
+from tinderbox.sweeping.grid import Grid, key_of
 from tinderbox.sweeping.past import Past
-from tinderbox.sweeping.space import complete, defaults, grid_values
+from tinderbox.sweeping.space import complete, defaults, grid, grid_values
+from tinderbox.sweeping.zoom import Rounds
 
 
 class Method(Protocol):
@@ -29,25 +31,38 @@ class Method(Protocol):
 
 class Proposer:
     """The parameters of trial after trial: the baseline first, where the job names one, then the points that the job
-    starts with, then the method's choice.
+    starts with, then the method's choice, in narrower spaces from round to round where it zooms.
 
     `limit` is the number of trials after which there are no more, None where only time ends the study. `is_instant`
-    says that a proposal needs no time worth a thread, and nothing of other trials.
+    says that a proposal needs no time worth a thread, and of other trials only their points.
 
     Raises:
         BadInput: The job starts with a point that its space does not have, or its method cannot run here.
     """
 
     def __init__(self, job: SweepJob) -> None:
+        check_method(job)
+        self._job, self._first = job, first_points(job)
         self._has_baseline = defaults(job.parameters) is not None
-        self._first = first_points(job)
-        self._method = _method(job)
-        self.is_instant = isinstance(self._method, Grid | Random)
-        self.limit = job.budget.trials
-        if isinstance(self._method, Grid):
-            self.limit = self._method.start_with(self._first)
-        elif self.limit is not None:
-            self.limit += len(self._first)
+        self.is_instant = job.search.method in ("grid", "random")
+        self._narrowed, zoom = 0, job.search.zoom
+        self._method, beside, self.limit = self._open(zoom.rounds if zoom else 1)
+        self.rounds = None if zoom is None or self.limit is None else Rounds(job, zoom, self.limit, beside)
+
+    def _open(self, rounds: int) -> tuple[Method, int, int | None]:
+        """Return the method of the first round, how many trials come beside its own, and how many there are in all."""
+        job, trials = self._job, self._job.budget.trials
+        if job.search.method != "grid":
+            beside = len(self._first)
+            return begin_method(job, job.parameters), beside, None if trials is None else trials + beside
+        points = grid(job.parameters)
+        trials = min(trials or len(points) * rounds, len(points) * rounds)
+        method = Grid(points, job.seed, math.ceil(trials / rounds), job.search.cost or ())
+        share = len(method)
+        for point in self._first:
+            method.take(point)
+        beside = len(self._first) - (share - len(method))
+        return method, beside, trials + beside
 
     @property
     def first(self) -> int:
@@ -60,7 +75,21 @@ class Proposer:
 
     def propose(self, number: int, past: Past) -> Parameters:
         """Return the parameters of trial `number`."""
-        return self._first[number] if number < len(self._first) else self._method.propose(number, past)
+        if number < len(self._first):
+            return self._first[number]
+        if len(past.rounds) != self._narrowed:
+            self._narrowed, self._method = len(past.rounds), self._go_on(past)
+        return self._method.propose(number, past)
+
+    def _go_on(self, past: Past) -> Method:
+        """Return the method of the newest round; a grid has new points, no more of them than the round has trials."""
+        job, begun = self._job, past.rounds[-1]
+        if job.search.method != "grid" or self.rounds is None:
+            return begin_method(job, begun.space, begun.trial)
+        tried = {key_of(past.proposed[number].parameters) for number in range(begun.trial)}
+        points = [point for point in grid(begun.space) if key_of(point) not in tried]
+        share, more = self.rounds.end(past.rounds) - begun.trial, QuasiRandom(begun.space, job.seed, begun.trial)
+        return Grid(points, job.seed, share, job.search.cost or (), begun.trial, more)
 
 
 def first_points(job: SweepJob) -> list[Parameters]:
@@ -90,15 +119,22 @@ def _check_on_grid(space: Mapping[str, AnyParameter], point: Parameters) -> None
             raise BadInput(f"{name} is {value}, which is not in its grid; take one of {', '.join(map(str, values))}")
 
 
-def _method(job: SweepJob) -> Method:
-    if job.search.method == "grid":
-        return Grid(job.parameters, job.seed, job.budget.trials, job.search.cost or ())
-    if job.search.method == "random":
-        return Random(job.parameters, job.seed)
-    if job.search.method == "qmc":
-        return QuasiRandom(job.parameters, job.seed)
+def check_method(job: SweepJob) -> None:
+    """Return if the job's method can run here.
+
+    Raises:
+        BadInput: It needs PyTorch, which is not installed.
+    """
     if job.search.method == "gp" and importlib.util.find_spec("torch") is None:
         raise BadInput("search gp needs PyTorch, which is not installed; run pip install 'tinderbox[gp]' or search tpe")
+
+
+def begin_method(job: SweepJob, space: Mapping[str, AnyParameter], begin: int = 0) -> Method:
+    """Return the job's method, which is no grid, in a space, from trial `begin` on."""
+    if job.search.method == "random":
+        return Random(space, job.seed)
+    if job.search.method == "qmc":
+        return QuasiRandom(space, job.seed, begin)
     from tinderbox.sweeping.projection import Sampled
 
-    return Sampled(job)
+    return Sampled(job, space)

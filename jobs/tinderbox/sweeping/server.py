@@ -80,6 +80,18 @@ class Server:
         except OSError as error:
             raise TinderboxError(f"the study stopped: its record cannot be written: {error}") from error
 
+    def allow(self, proposer: Proposer, seconds: float | None) -> None:
+        """Go on with the budget of a job that was changed, and with its proposer."""
+
+        def change(coordinator: Coordinator) -> None:
+            self._proposer = proposer
+            coordinator.allow(proposer.limit, seconds)
+            if not coordinator.is_ending:
+                self.ending.clear()
+            self._wake()
+
+        self.call(change)
+
     def linger(self, longest: float) -> None:
         """Let those who follow the study take home what it has left behind, for `longest` seconds at most."""
         self.kept = True
@@ -134,8 +146,12 @@ class Server:
     def _announce(self) -> None:
         if self._journal.news != self._announced:
             self._announced = self._journal.news
-            self.changed.set()
-            self.changed = asyncio.Event()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let all who wait for a change look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
     # In the loop, by itself
 
@@ -175,12 +191,26 @@ class Server:
         """Choose parameters ahead of need, so that no slot waits for a sampler."""
         while True:
             changed, number = self.changed, self.coordinator.wanted()
-            if number is None:
-                await changed.wait()
+            if number is None or not self._begin_round():
+                if self.coordinator.repeat(self.now()):
+                    self._announce()
+                else:
+                    await changed.wait()
                 continue
             parameters, known = await self._choose(number)
             self.coordinator.propose(parameters, known, self._proposer.is_baseline(number), self.now())
             self._announce()
+
+    def _begin_round(self) -> bool:
+        """Begin the next round of a search that zooms, where it is due; return whether a trial may be proposed."""
+        rounds, study = self._proposer.rounds, self.coordinator.study
+        if rounds is None or not rounds.is_due(study):
+            return True
+        if not rounds.is_ripe(study):
+            return False
+        narrowed = rounds.narrow(study)
+        self.coordinator.narrow(narrowed.space, narrowed.cause, self.now())
+        return True
 
     async def _choose(self, number: int) -> tuple[Parameters, int]:
         """Return the parameters of a trial and how many ended trials they were chosen by, off the loop if need be."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters
 
 LARGEST_GRID = 1_000_000
+
+AnyNumber = TypeVar("AnyNumber", bound=Number)
 
 
 def is_active(parameter: AnyParameter, chosen: Parameters) -> bool:
@@ -87,6 +89,38 @@ def _spread(parameter: Number, count: int) -> list[float]:
     # Floating point must not push the ends out of the range that the user gave.
     points[0], points[-1] = parameter.low, parameter.high
     return sorted({round(point) for point in points}) if isinstance(parameter, IntParameter) else points
+
+
+def lies_in(space: Mapping[str, AnyParameter], parameters: Parameters) -> bool:
+    """Whether a space has this point: just these parameters exist there, and each may have its value."""
+    active = [name for name, parameter in space.items() if is_active(parameter, parameters)]
+    return active == [name for name in space if name in parameters] and all(
+        name in space and _has(space[name], value) for name, value in parameters.items()
+    )
+
+
+def _has(parameter: AnyParameter, value: Value) -> bool:
+    if isinstance(parameter, ChoiceParameter):
+        return value in parameter.choices
+    if isinstance(value, bool | str) or (isinstance(parameter, IntParameter) and value != int(value)):
+        return False
+    return parameter.low <= value <= parameter.high
+
+
+def widest(space: Mapping[str, AnyParameter], others: Iterable[Mapping[str, AnyParameter]]) -> dict[str, AnyParameter]:
+    """Return a space whose numbers go as far as in any of several; all else is the first one's."""
+    others = list(others)
+    return {
+        name: go_as_far(parameter, [other[name] for other in others]) if isinstance(parameter, Number) else parameter
+        for name, parameter in space.items()
+    }
+
+
+def go_as_far(parameter: AnyNumber, others: Iterable[AnyParameter]) -> AnyNumber:
+    """Return a number that goes as far as it does, and as others do."""
+    numbers = [parameter, *(other for other in others if isinstance(other, Number))]
+    ends = {"low": min(number.low for number in numbers), "high": max(number.high for number in numbers)}
+    return parameter.model_copy(update=ends)
 
 
 def defaults(space: Mapping[str, AnyParameter]) -> Parameters | None:

@@ -16,6 +16,7 @@ from tinderbox.sweeping.events import (
     Event,
     NodeAvoided,
     Reported,
+    RoundStarted,
     RungDecided,
     SlotJoined,
     SlotLeft,
@@ -41,7 +42,8 @@ class SlotLife:
 class Study:
     """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
 
-    `paused` are the open ones that wait on a rung, in the order in which they came there.
+    `paused` are the open ones that wait on a rung, in the order in which they came there, and `rounds` what the search
+    was narrowed to.
     `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
     trials. `started` is when the first driver took the study over and `resumed` when the newest one did; `spent` is the
     time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
@@ -61,9 +63,11 @@ class Study:
     ended: list[Trial] = field(default_factory=list)
     open: dict[int, Trial] = field(default_factory=dict)
     paused: dict[int, Trial] = field(default_factory=dict)
+    rounds: list[RoundStarted] = field(default_factory=list)
     slots: list[SlotLife] = field(default_factory=list)
     freed: int = 0
     avoided: dict[str, str] = field(default_factory=dict)
+    repeats: dict[int, list[Trial]] = field(default_factory=dict)
     best: Trial | None = None
     baseline: Trial | None = None
 
@@ -83,12 +87,13 @@ class Study:
         return self.spent + now - self.resumed if self.started else 0.0
 
     def ranked(self) -> list[Trial]:
-        """Return the complete trials that have a value, best first, the earlier of equals first."""
+        """Return the complete trials that have a value, best first, the earlier of equals first; repeats left out."""
         sign = 1 if self.direction == "minimize" else -1
         keys = {
             trial.number: (sign * value, trial.number)
             for trial in self.trials.values()
             if trial.state is State.COMPLETE
+            and trial.repeats is None
             and (value := trial.value(self.metric)) is not None
             and math.isfinite(value)
         }
@@ -107,13 +112,20 @@ class Study:
         self.generation, self.resumed = event.generation, event.time
         self.started = self.started or event.time
         self.finished, self.cause = None, ""
+        if self.repeats:  # the search goes on, by its own values
+            self.best = self.ranked()[0]
 
     def _propose(self, event: TrialProposed) -> None:
-        trial = Trial(event.trial, event.parameters, event.seed, event.baseline)
+        trial = Trial(event.trial, event.parameters, event.seed, event.baseline, event.repeats)
+        if event.repeats is not None:
+            self.repeats.setdefault(event.repeats, []).append(trial)
         self.trials[event.trial] = self.open[event.trial] = trial
         self.counts[trial.state] += 1
         if event.baseline:
             self.baseline = trial
+
+    def _narrow(self, event: RoundStarted) -> None:
+        self.rounds.append(event)
 
     def _start(self, event: AttemptStarted) -> None:
         trial = self.trials[event.trial]
@@ -153,7 +165,8 @@ class Study:
         if trial.state.ended:
             self.ended.append(self.open.pop(trial.number))
         value = trial.value(self.metric)
-        if trial.state is State.COMPLETE and value is not None and self.better(value, self.best_value):
+        is_rival = trial.state is State.COMPLETE and trial.repeats is None
+        if is_rival and value is not None and self.better(value, self.best_value):
             self.best = trial
 
     def _move(self, trial: Trial, state: State) -> None:
@@ -172,6 +185,8 @@ class Study:
 
     def _finish(self, event: StudyEnded) -> None:
         self.finished, self.cause = event.time, event.cause
+        if event.best is not None:
+            self.best = self.trials[event.best]
 
     def _leave(self, event: SlotLeft) -> None:
         for life in self.slots:
@@ -182,6 +197,7 @@ class Study:
 _TAKE: dict[type, Callable[[Study, Any], None]] = {
     StudyStarted: Study._resume,
     TrialProposed: Study._propose,
+    RoundStarted: Study._narrow,
     AttemptStarted: Study._start,
     Reported: Study._report,
     CheckpointSaved: Study._save,

@@ -539,3 +539,55 @@ def test_stock_counts_the_points_that_a_search_starts_with(recorded: StudyFolder
     job = check_sweep({**recorded.read_job(), "search": search, "budget": {"trials": 9}}, "test")
     recorded.write_job(describe_job(job), recorded.read_run())
     assert take_stock(open_study("small", recorded.root.rpartition("/")[0])).total == 12
+
+
+class Scaled:
+    """A namespace with one Job and its ConfigMap."""
+
+    def __init__(self, **changes: Any) -> None:
+        volumes = [{"name": "job", "configMap": {"name": "sweep-small"}}]
+        self.job = {
+            "metadata": {"name": "sweep-small"},
+            "spec": {"template": {"spec": {"volumes": volumes}}},
+            **changes,
+        }
+        self.maps = {"sweep-small": {"data": {"job.yaml": "kind: sweep\nslots: 2  # of two cores\nepochs: 3\n"}}}
+
+    def find(self, kind: str, name: str) -> Any:
+        """Return a ConfigMap."""
+        return self.maps.get(name)
+
+    def merge(self, kind: str, name: str, change: Any) -> None:
+        """Change a ConfigMap."""
+        self.maps[name]["data"] |= change["data"]
+
+
+def scaled(cluster: Scaled, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Scale its study to five slots."""
+    monkeypatch.setattr(remote, "find_job", lambda cluster, study: cluster.job)
+    return remote.scale_study(cluster, "small", 5)  # type: ignore[arg-type]
+
+
+def test_a_study_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the text of its job file, which stays as it is otherwise."""
+    cluster = Scaled()
+    assert scaled(cluster, monkeypatch) == "ConfigMap sweep-small"
+    assert cluster.maps["sweep-small"]["data"]["job.yaml"] == "kind: sweep\nslots: 5  # of two cores\nepochs: 3\n"
+
+
+def test_a_study_that_has_ended_is_not_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no slots."""
+    over = {"conditions": [{"type": "Complete", "status": "True"}]}
+    with pytest.raises(BadInput, match="job sweep-small has ended, so it has no slots; submit the changed job file"):
+        scaled(Scaled(status=over), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "volumes", [[], [{"name": "job", "emptyDir": {}}], [{"name": "job", "configMap": {"name": "x"}}]]
+)
+def test_a_study_whose_file_is_elsewhere_is_not_scaled(volumes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence says where to look."""
+    with pytest.raises(
+        BadInput, match="job sweep-small has its job file in no ConfigMap; change slots where the file is"
+    ):
+        scaled(Scaled(spec={"template": {"spec": {"volumes": volumes}}}), monkeypatch)

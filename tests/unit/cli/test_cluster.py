@@ -69,6 +69,11 @@ class Played:
             raise self.error
         return self.progress
 
+    def scale(self, cluster: object, study: str, slots: int) -> str:
+        """Note the number."""
+        self.deeds.append(("scale", study, slots))
+        return f"ConfigMap job-{study}"
+
     def log(self, cluster: object, pod: str, follow: bool) -> Iterator[str]:
         """Yield lines."""
         self.deeds.append(("log", pod, follow))
@@ -84,6 +89,7 @@ def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     monkeypatch.setattr(module.remote, "follow", played.follow)
     monkeypatch.setattr(module.remote, "opened_storage", played.opened)
     monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
+    monkeypatch.setattr(module.remote, "scale_study", played.scale)
     monkeypatch.setattr(module.jobs, "driver_log", played.log)
     monkeypatch.setattr(module.jobs, "find_job", lambda cluster, study: {"metadata": {"name": f"sweep-{study}"}})
     monkeypatch.setattr(
@@ -254,6 +260,22 @@ def test_fetch_of_an_unknown_study(played: Played, tinderbox: Tinderbox, tmp_pat
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"tinderbox: there is no study 'smal' in {played.storage}; it holds small\n"
     assert not (tmp_path / "home").exists()
+
+
+def test_scale(played: Played, tinderbox: Tinderbox) -> None:
+    """Says where the number was written, and when it counts."""
+    result = tinderbox("scale", "small", "7", "-n", "lab")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "ConfigMap job-small says 7 slots; the driver takes it over within about a minute\n"
+    assert played.deeds == [("connect", "lab", None), ("scale", "small", 7)]
+
+
+@pytest.mark.parametrize("slots", ["0", "-1", "many"])
+def test_scale_to_no_number(played: Played, tinderbox: Tinderbox, slots: str) -> None:
+    """Nothing is asked of the cluster."""
+    result = tinderbox("scale", "small", "--", slots)
+    assert result.exit_code == 2
+    assert played.deeds == []
 
 
 def test_delete(played: Played, tinderbox: Tinderbox) -> None:

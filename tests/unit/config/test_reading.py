@@ -17,12 +17,27 @@ from tinderbox.config.reading import (
     find_job,
     read_documents,
     set_key,
+    set_line,
     split_setting,
     write_sweep,
 )
 from tinderbox.errors import BadInput
 
 Change = Callable[..., dict[str, Any]]
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("a: 1\nslots: 2\nb: 3\n", "a: 1\nslots: 7\nb: 3\n"),
+        ("slots:  2  # few\n", "slots: 7  # few\n"),
+        ("a: {slots: 1}\nb:\n  slots: 4\n", "a: {slots: 1}\nb:\n  slots: 4\nslots: 7\n"),
+        ("a: 1", "a: 1\nslots: 7\n"),
+    ],
+)
+def test_a_line_is_set(text: str, changed: str) -> None:
+    """Where it is, or at the end; comments and all other lines stay."""
+    assert set_line(text, "slots", "7") == changed
 
 
 @pytest.fixture

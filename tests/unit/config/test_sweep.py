@@ -35,6 +35,9 @@ MOMENTUM = {"type": "float", "low": 0, "high": 1}
         {"search": "qmc"},
         {"search": {"method": "tpe", "startup": 1}},
         {"search": {"method": "tpe", "start_with": [{"lr": 0.5}]}},
+        {"search": {"method": "random", "zoom": {}}, "budget": {"trials": 9, "time": "1h"}},
+        {"search": {"method": "qmc", "zoom": {"rounds": 2, "outward": False}}, "budget": {"trials": 6}},
+        {"search": {"method": "grid", "zoom": {}}, "parameters.lr.grid": 2, "budget": None},
         {"budget": {"time": "1s"}},
         {"budget": {"trials": 1, "time": 0.5}},
         {"epochs": 1},
@@ -117,6 +120,29 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
         (
             {"search": {"method": "tpe", "startup": 0}},
             "search.startup: input should be greater than or equal to 1, got 0",
+        ),
+        *(
+            (
+                {"search": {"method": method, "zoom": {}}},
+                f"search: zoom is for grid, random, qmc and tpe; {method} narrows by itself, so leave it out",
+            )
+            for method in ("cma-es", "gp")
+        ),
+        (
+            {"search": {"method": "tpe", "zoom": {}}, "budget": {"time": "1h"}},
+            "search: zoom shares trials among its rounds; give budget a number of trials",
+        ),
+        (
+            {"search": {"method": "tpe", "zoom": {"rounds": 4}}, "budget": {"trials": 11}},
+            "search: zoom needs 3 trials or more for each of its 4 rounds, got budget.trials 11",
+        ),
+        (
+            {"search": {"method": "tpe", "zoom": {"rounds": 1}}},
+            "search.zoom.rounds: input should be greater than or equal to 2, got 1",
+        ),
+        (
+            {"search": {"method": "tpe", "zoom": {"round": 3}}},
+            "unknown key 'round' in search.zoom; did you mean rounds? (valid keys: rounds, outward)",
         ),
         (
             {"search": {"method": "tpe", "cost": ["lr"]}},

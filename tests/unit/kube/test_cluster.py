@@ -198,6 +198,15 @@ def test_an_object_is_applied(api: Any) -> None:
     assert sorted(request.query.split("&")) == ["fieldManager=tinderbox", "force=true"]
 
 
+def test_a_key_of_an_object_is_changed(api: Any) -> None:
+    """And no other one, by whomever it was written."""
+    api.answers[SECRET] = lambda request: (200, json.loads(request.body))
+    change = {"stringData": {"token": "b"}}
+    assert api.cluster().merge("secret", "sweep-own", change) == change
+    request = api.requests[0]
+    assert (request.method, request.headers["Content-Type"]) == ("PATCH", "application/merge-patch+json")
+
+
 @pytest.mark.parametrize(
     ("namespace", "context", "expected"),
     [(None, None, "lab"), ("mine", None, "mine"), (None, "bare", "default"), ("mine", "bare", "mine")],

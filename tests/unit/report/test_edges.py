@@ -9,6 +9,7 @@ import pytest
 
 from tinderbox.config import SweepJob
 from tinderbox.report.edges import edges
+from tinderbox.sweeping.events import RoundStarted
 from tinderbox.sweeping.study import Study
 
 Find = Callable[..., list[tuple[str, str]]]
@@ -95,3 +96,13 @@ def test_the_sentence_says_what_to_do(make_scene: Any) -> None:
 def test_no_best_trial_has_no_edge(job: SweepJob) -> None:
     """Before a trial is complete there is nothing to warn of."""
     assert edges(Study("validation_accuracy", "maximize"), job) == []
+
+
+@pytest.mark.parametrize(("value", "sides"), [(0.1, []), (0.5, []), (1.0, ["upper"])])
+def test_a_search_that_went_outward_has_other_ends(make_scene: Any, value: float, sides: list[str]) -> None:
+    """What a round has gone beyond is no end any more, nor is a point of the first grid."""
+    scene = make_scene({"lr": LOG["lr"] | {"grid": 3}}, search={"method": "grid", "zoom": {}}, budget={})
+    space = {"lr": scene.job.parameters["lr"].model_copy(update={"low": 1e-2, "high": 1.0})}
+    scene.study.apply(RoundStarted(time=scene.study.newest, round=2, trial=0, space=space, cause=""))
+    scene.run({"lr": value}, [0.9])
+    assert [edge.side for edge in edges(scene.study, scene.job)] == sides

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from tinderbox.errors import BadInput
 from tinderbox.report.export import export_journal, to_optuna
-from tinderbox.sweeping.events import CheckpointSaved, RungDecided
+from tinderbox.sweeping.events import CheckpointSaved, RoundStarted, RungDecided
 
 SPACE = {
     "optimizer": {"type": "choice", "choices": ["sgd", "adam"]},
@@ -95,6 +95,20 @@ def test_a_paused_trial_is_shown_as_far_as_it_came(scene: Any) -> None:
     shown = to_optuna(scene.study, scene.job).trials[number]
     assert (shown.state, shown.value, shown.intermediate_values) == (TrialState.PRUNED, 0.45, {1: 0.45})
     assert shown.datetime_complete.timestamp() == scene.study.trials[number].attempts[0].ended
+
+
+def test_trials_beyond_the_bounds_are_shown_too(make_scene: Any) -> None:
+    """A search that zooms may go outward; all trials have one range, or Optuna's plots would leave some out."""
+    scene = make_scene(SPACE, search={"method": "random", "zoom": {}}, budget={"trials": 9})
+    scene.run(POINT, [0.5])
+    space = {**scene.job.parameters, "lr": scene.job.parameters["lr"].model_copy(update={"low": 0.1, "high": 10.0})}
+    scene.study.apply(RoundStarted(time=scene.study.newest, round=2, trial=1, space=space, cause=""))
+    scene.run(POINT | {"lr": 9.0}, [0.7])
+    trials = to_optuna(scene.study, scene.job).trials
+    assert [trial.params["lr"] for trial in trials] == [1e-2, 9.0]
+    assert {str(trial.distributions["lr"]) for trial in trials} == {
+        str(optuna.distributions.FloatDistribution(1e-4, 10.0, log=True))
+    }
 
 
 def test_attributes(grid_scene: Any) -> None:

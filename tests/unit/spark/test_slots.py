@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pyspark import SparkContext
 from pyspark.resource import ResourceInformation
 
 from tinderbox.spark import slots
-from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, hold_slot, slot_name
+from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, hold_slot, slot_name, slot_number
 from tinderbox.sweeping.allowance import Share
 from tinderbox.sweeping.objective import Objective
 
@@ -151,6 +152,51 @@ def test_a_slot_that_leaves_at_the_end_is_not_submitted_again() -> None:
     assert began.wait(5)
     jobs.stop(5)
     assert told == []
+
+
+def test_slots_come_and_go() -> None:
+    """More are submitted at once; those that are too many end when they are dismissed, and may come back."""
+    names, gates = list[str](), {f"slot-{number}": threading.Event() for number in range(3)}
+    told: list[tuple[str, str]] = []
+
+    def job(name: str) -> None:
+        names.append(name)
+        gates.setdefault(name, threading.Event()).wait(5)
+
+    def left(name: str, cause: str) -> bool:
+        told.append((name, cause))
+        return True
+
+    jobs = keep(Spark(job), left, count=1)
+    jobs.scale(3)
+    assert eventually_is(lambda: sorted(names) == ["slot-0", "slot-1", "slot-2"])
+    jobs.scale(1)
+    for name in ("slot-1", "slot-2"):
+        gates[name].set()  # the coordinator has dismissed it
+    assert eventually_is(
+        lambda: sorted(told) == [(name, "there are to be fewer slots") for name in ("slot-1", "slot-2")]
+    )
+    jobs.scale(2)
+    assert eventually_is(lambda: names[3:] == ["slot-1.1"])
+    for gate in gates.values():
+        gate.set()
+    jobs.stop(5)
+    assert names[3:] == ["slot-1.1"]
+    assert jobs.failure is None
+
+
+def eventually_is(condition: Callable[[], bool]) -> bool:
+    """Whether a condition holds within five seconds."""
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize(("name", "number"), [("slot-0", 0), ("slot-12.3", 12), ("slot-7+1", 7), ("slot-7.2+1", 7)])
+def test_the_number_of_a_slot(name: str, number: int) -> None:
+    """However often it was submitted again, or Spark has tried it."""
+    assert slot_number(name) == number
 
 
 def test_a_slot_that_never_comes_is_given_up() -> None:

@@ -11,7 +11,15 @@ import pytest
 from tinderbox.config import FloatParameter
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.costs import Costs
-from tinderbox.sweeping.events import AttemptEnded, CheckpointSaved, Event, SlotLeft, StudyEnded, TrialProposed
+from tinderbox.sweeping.events import (
+    AttemptEnded,
+    CheckpointSaved,
+    Event,
+    RoundStarted,
+    SlotLeft,
+    StudyEnded,
+    TrialProposed,
+)
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Finish, Heartbeat, Report
 from tinderbox.sweeping.rungs import Ladder
@@ -130,6 +138,19 @@ def test_of_a_grid_the_dearest_of_those_that_wait_is_leased(desk: Open) -> None:
     }
     opened.coordinator.leave("b", "gone", opened.now)
     assert [opened.take(slot).trial for slot in "de"] == [6, 4]
+
+
+def test_a_round_is_an_event_before_its_first_trial(desk: Open) -> None:
+    """The record tells what the search was narrowed to, and why, to whoever goes on from it."""
+    opened = desk(4)
+    space = {"x": FloatParameter(low=0.2, high=0.4)}
+    opened.coordinator.narrow(space, "the best lie there", opened.now)
+    begun = RoundStarted(time=opened.now, round=2, trial=4, space=space, cause="the best lie there")
+    assert opened.record[-1] == begun
+    assert opened.replay().rounds == opened.study.rounds == [begun]
+    assert opened.coordinator.look().rounds == [begun]
+    opened.coordinator.narrow(space, "and there", opened.now)
+    assert [(event.round, event.trial) for event in opened.study.rounds] == [(2, 4), (3, 4)]
 
 
 def test_nothing_is_proposed_once_the_study_ends(desk: Open) -> None:
@@ -490,3 +511,34 @@ def test_a_host_takes_its_slots_with_it(desk: Open) -> None:
     opened.coordinator.lose_host("pod-1", "OOMKilled", opened.now)
     assert list(opened.coordinator.roster.slots) == ["b"]
     assert [trial.state for trial in opened.study.trials.values()] == [State.WAITING, State.RUNNING, State.WAITING]
+
+
+def test_a_slot_that_is_dismissed_ends_after_its_next_report(desk: Open) -> None:
+    """Its trial goes on elsewhere from there; a slot that is idle ends at once, and one that is gone is no matter."""
+    opened = desk(2, epochs=3)
+    lease = opened.take("a")
+    opened.coordinator.dismiss(["a", "gone"])
+    decision = opened.report(lease, 1, can_save=True)
+    assert (decision.action, decision.save) == ("pause", True)
+    assert opened.finish(lease, outcome="paused").done
+    assert opened.study.trials[lease.trial].attempts[-1].outcome == "released"
+    assert opened.take("b").trial == lease.trial
+
+
+def test_a_raised_limit_lets_more_trials_follow(desk: Open) -> None:
+    """While the study runs."""
+    opened = desk(2)
+    assert opened.coordinator.wanted() is None
+    opened.coordinator.allow(4, None)
+    assert opened.coordinator.wanted() == 2
+
+
+def test_raised_seconds_let_trials_go_on(desk: Open) -> None:
+    """Also where the time was just used up."""
+    opened = desk(2, seconds=10.0)
+    lease = opened.take("a")
+    opened.pass_time(11)
+    assert opened.coordinator.is_ending
+    opened.coordinator.allow(2, 60.0)
+    assert not opened.coordinator.is_ending
+    assert opened.report(lease, 1).action == "go_on"

@@ -136,7 +136,8 @@ def waiting(make_job: MakeJob, first: int = 0, **search: Any) -> tuple[Study, De
     """Return a study in which all points of the blog's grid wait, and what chooses among them."""
     job = make_job(BLOG, search={"method": "grid", **search}, budget={})
     study, proposer = Study("loss", "minimize"), Proposer(job)
-    study.trials = {number: Trial(number, proposer.propose(number, Past()), 0, False) for number in range(50)}
+    for number in range(50):
+        study.trials[number] = Trial(number, proposer.propose(number, Past(study.trials)), 0, False)
     return study, Dearest(Costs(job.parameters, first), study)
 
 

@@ -18,3 +18,12 @@ def test_a_quasi_random_sequence_is_spread_evenly(make_job: Callable[..., SweepJ
     }
     assert cells[QuasiRandom] == set(range(16))
     assert cells[Random] < set(range(16))
+
+
+def test_each_round_has_a_sequence_of_its_own(make_job: Callable[..., SweepJob]) -> None:
+    """From its first trial on, spread as evenly."""
+    space = make_job().parameters
+    first, later = QuasiRandom(space, 3), QuasiRandom(space, 3, 21)
+    drawn = [float(later.propose(number, Past())["x"]) for number in range(21, 37)]
+    assert {int(x * 16) for x in drawn} == set(range(16))
+    assert drawn != [float(first.propose(number, Past())["x"]) for number in range(16)]

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from tinderbox.config import ChoiceParameter, FloatParameter, IntParameter
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
@@ -16,6 +17,7 @@ from tinderbox.sweeping.events import (
     Event,
     NodeAvoided,
     Reported,
+    RoundStarted,
     RungDecided,
     SlotJoined,
     SlotLeft,
@@ -35,6 +37,17 @@ ALL = [
         seed=3,
         known=4,
         baseline=True,
+    ),
+    RoundStarted(
+        time=1.0,
+        round=2,
+        trial=9,
+        space={
+            "lr": FloatParameter(low=1e-3, high=0.1, log=True, grid=4),
+            "width": IntParameter(low=8, high=64, when={"cell": ["lstm"]}),
+            "cell": ChoiceParameter(choices=["lstm", True, 1.5, 2]),
+        },
+        cause="narrowed",
     ),
     AttemptStarted(time=1.0, trial=0, attempt=1, slot="a", node="n"),
     Reported(time=1.0, trial=0, attempt=1, epoch=1, metrics={"loss": 0.1, "accuracy": 1.0}),

@@ -26,6 +26,11 @@ def trial(number: int, state: State, value: float | None = 0.5, **parameters: An
     return made
 
 
+def sampled(job: SweepJob) -> Sampled:
+    """Return the sampler of a job in the job's own space."""
+    return Sampled(job, job.parameters)
+
+
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[optuna.trial.FrozenTrial]]:
     """Collect what each sampler is shown."""
@@ -61,7 +66,7 @@ def test_a_study_as_optuna_sees_it(make_job: MakeJob, seen: Any) -> None:
     """In the order of numbers, with the values of complete trials, and values and curves of those cut short."""
     ended = [trial(2, State.COMPLETE, 0.2), trial(0, State.DIVERGED, None), trial(1, State.STOPPED, 0.9)]
     past = Past(ended=ended, running=[trial(3, State.RUNNING, 0.1)], paused=[trial(4, State.PAUSED, 0.3)])
-    Sampled(make_job(search="tpe")).propose(5, past)
+    sampled(make_job(search="tpe")).propose(5, past)
     (shown,) = seen
     assert [one.state for one in shown] == [
         TrialState.PRUNED, TrialState.PRUNED, TrialState.COMPLETE, TrialState.RUNNING, TrialState.PRUNED,
@@ -73,11 +78,11 @@ def test_a_study_as_optuna_sees_it(make_job: MakeJob, seen: Any) -> None:
 
 def test_a_paused_trial_is_drawn_anew_once_it_has_gone_on(make_job: MakeJob, seen: Any) -> None:
     """Its curve has grown when it waits again, on a higher rung."""
-    sampled, waiting = Sampled(make_job(search="tpe")), trial(0, State.PAUSED, 0.3)
-    sampled.propose(1, Past(paused=[waiting]))
-    sampled.propose(2, Past(running=[waiting]))
+    search, waiting = sampled(make_job(search="tpe")), trial(0, State.PAUSED, 0.3)
+    search.propose(1, Past(paused=[waiting]))
+    search.propose(2, Past(running=[waiting]))
     waiting.reports[3] = {"loss": 0.1}
-    sampled.propose(3, Past(paused=[waiting]))
+    search.propose(3, Past(paused=[waiting]))
     assert [shown[0].value for shown in seen] == [0.3, None, 0.1]
     assert [shown[0].intermediate_values for shown in seen] == [{1: 0.3}, {}, {1: 0.3, 3: 0.1}]
 
@@ -85,13 +90,13 @@ def test_a_paused_trial_is_drawn_anew_once_it_has_gone_on(make_job: MakeJob, see
 def test_tpe_learns_from_paused_trials(make_job: MakeJob) -> None:
     """Nothing is complete yet, and it looks where those that wait did best (kept running, they would mislead it)."""
     paused = [trial(number, State.PAUSED, (number / 40 - 0.3) ** 2, x=number / 40) for number in range(40)]
-    found = [Sampled(make_job(search="tpe")).propose(n, Past(paused=paused))["x"] for n in range(40, 50)]
+    found = [sampled(make_job(search="tpe")).propose(n, Past(paused=paused))["x"] for n in range(40, 50)]
     assert sum(abs(x - 0.3) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
 
 
 def test_an_open_trial_that_ends_meanwhile_stays_open(make_job: MakeJob, seen: Any) -> None:
     """The sampler works in a thread of its own: what the search was asked with is what it sees."""
-    Sampled(make_job(search="tpe")).propose(1, Past(running=[trial(0, State.COMPLETE, 0.2)]))
+    sampled(make_job(search="tpe")).propose(1, Past(running=[trial(0, State.COMPLETE, 0.2)]))
     assert [one.state for one in seen[0]] == [TrialState.RUNNING]
 
 
@@ -101,7 +106,7 @@ def test_a_long_study_is_shown_in_part(make_job: MakeJob, seen: Any, direction: 
     ended = [trial(number, State.COMPLETE, float(number)) for number in range(1000)]
     ended[300].state, ended[300].reports = State.FAILED, {}
     job = make_job(search="tpe", metric={"name": "loss", "direction": direction})
-    Sampled(job).propose(1000, Past(ended=ended))
+    sampled(job).propose(1000, Past(ended=ended))
     values = [one.value for one in seen[0]]
     assert len(values) == KNOWN_TRIALS
     assert values == [float(number) for number in (*best, *range(625, 1000))]
@@ -113,14 +118,14 @@ def test_of_trials_cut_short_those_that_came_furthest_are_kept(make_job: MakeJob
     ended[200].reports[2] = {"loss": 999.0}
     ended[300].state = State.COMPLETE
     ended[100].state = State.FAILED
-    Sampled(make_job(search="tpe")).propose(1000, Past(ended=ended))
+    sampled(make_job(search="tpe")).propose(1000, Past(ended=ended))
     values = [one.value for one in seen[0]]
     assert values[:125] == [*(float(number) for number in range(124) if number != 100), 999.0, 300.0]
 
 
 def test_a_study_of_just_that_length_is_shown_whole(make_job: MakeJob, seen: Any) -> None:
     """The edge."""
-    Sampled(make_job(search="tpe")).propose(500, Past(ended=[trial(n, State.COMPLETE, 1.0) for n in range(500)]))
+    sampled(make_job(search="tpe")).propose(500, Past(ended=[trial(n, State.COMPLETE, 1.0) for n in range(500)]))
     assert len(seen[0]) == KNOWN_TRIALS
 
 
@@ -132,25 +137,46 @@ def test_tpe_learns(make_job: MakeJob) -> None:
         ended = [
             trial(number, State.COMPLETE, sign * (number / 40 - target) ** 2, x=number / 40) for number in range(40)
         ]
-        found = [Sampled(job).propose(number, Past(ended=ended))["x"] for number in range(40, 50)]
+        found = [sampled(job).propose(number, Past(ended=ended))["x"] for number in range(40, 50)]
         assert sum(abs(x - target) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
 
 
 def test_cma_es_keeps_its_covariance(make_job: MakeJob, seen: Any) -> None:
     """What it wrote on the trials that it proposed is there when they have ended."""
     space = {"x": {"type": "float", "low": 0, "high": 1}, "y": {"type": "float", "low": 0, "high": 1}}
-    sampled = Sampled(make_job(space, search={"method": "cma-es", "startup": 1}))
+    search = sampled(make_job(space, search={"method": "cma-es", "startup": 1}))
     ended: list[Trial] = []
     for number in range(12):
-        chosen = sampled.propose(number, Past(ended=ended))
+        chosen = search.propose(number, Past(ended=ended))
         ended.append(trial(number, State.COMPLETE, float(chosen["x"]) ** 2, **chosen))
     assert any(key.startswith("cma") for one in seen[-1] for key in one.system_attrs)
+
+
+def test_a_round_sees_the_trials_that_lie_in_its_space(make_job: MakeJob, seen: Any) -> None:
+    """Of whichever round, ended or not; Optuna would refuse the others' choices and forget their numbers."""
+    wide: dict[str, Any] = {
+        "x": {"type": "float", "low": 0, "high": 1},
+        "c": {"type": "choice", "choices": ["a", "b", "c"]},
+    }
+    job, narrow = (
+        make_job(wide, search="tpe"),
+        make_job({"x": {**wide["x"], "low": 0.4}, "c": {**wide["c"], "choices": ["c", "a"]}}),
+    )
+    search = Sampled(job, narrow.parameters)
+    places = [(0.5, "a"), (0.3, "a"), (0.6, "b"), (0.7, "c"), (0.8, "b"), (0.9, "c"), (0.35, "c"), (1.0, "a")]
+    states = [State.COMPLETE] * 4 + [State.PAUSED] * 2 + [State.RUNNING] * 2
+    trials = [trial(n, state, 0.5, x=x, c=c) for n, ((x, c), state) in enumerate(zip(places, states, strict=True))]
+    for known in (2, 4):
+        chosen = search.propose(8, Past(ended=trials[:known], paused=trials[4:6], running=trials[6:]))
+        assert float(chosen["x"]) >= 0.4
+        assert chosen["c"] in ("a", "c")
+    assert [[one.params["x"] for one in shown] for shown in seen] == [[0.5, 0.9, 1.0], [0.5, 0.7, 0.9, 1.0]]
 
 
 def test_optuna_is_quiet(make_job: MakeJob, caplog: pytest.LogCaptureFixture) -> None:
     """It does not tell the terminal that a study was created in memory."""
     with caplog.at_level(logging.INFO):
-        Sampled(make_job(search="tpe")).propose(0, Past())
+        sampled(make_job(search="tpe")).propose(0, Past())
     assert caplog.records == []
 
 

@@ -12,6 +12,7 @@ import pytest
 from tinderbox.config import SweepJob, read_sweep
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.events import Parameters, encode
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.past import Past
 from tinderbox.sweeping.search import Proposer
@@ -113,9 +114,11 @@ def test_seeds_matter(make_job: MakeJob, method: str) -> None:
 
 def grid_of(job: SweepJob) -> list[Parameters]:
     """Return all that a grid search proposes."""
-    proposer = Proposer(job)
+    proposer, proposed = Proposer(job), dict[int, Trial]()
     assert proposer.limit is not None
-    return [proposer.propose(number, Past()) for number in range(proposer.limit)]
+    for number in range(proposer.limit):
+        proposed[number] = Trial(number, proposer.propose(number, Past(proposed)), 0, False)
+    return [trial.parameters for trial in proposed.values()]
 
 
 def test_a_grid_covers_every_point_once(make_job: MakeJob) -> None:

@@ -82,6 +82,26 @@ def test_a_study_goes_on_under_another_driver(serve: Serve, make_job: MakeJob, m
     assert sorted(attempts) == [1] * 5 + [2]
 
 
+def test_a_search_that_zooms_waits_for_what_it_needs_to_know(serve: Serve, make_job: MakeJob) -> None:
+    """The trials of a round are proposed when half of the one before have ended, and slots get them then."""
+    job = make_job(search={"method": "random", "zoom": {"rounds": 3}}, budget={"trials": 30})
+    with serve(job, ahead=50) as running:
+        wanted: Callable[[], Any] = lambda: running.server.call(lambda c: len(c.study.trials))  # noqa: E731
+        assert work(running, "a", most=4) == 4
+        time.sleep(0.2)
+        assert wanted() == 10
+        assert work(running, "a") == 26
+        assert running.server.wait(10)
+    study = rebuild([b"".join(running.log.written)], "loss", "minimize")
+    assert [(begun.round, begun.trial) for begun in study.rounds] == [(2, 10), (3, 20)]
+    assert all(
+        begun.space["x"].low <= trial.parameters["x"] <= begun.space["x"].high  # type: ignore[union-attr, operator]
+        for begun in study.rounds
+        for trial in list(study.trials.values())[begun.trial : begun.trial + 10]
+    )
+    assert study.rounds[-1].space["x"].high < 1  # type: ignore[union-attr]  # a number
+
+
 def test_a_silent_slot_is_given_up(serve: Serve, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server keeps time by itself; the late report gets 409."""
     monkeypatch.setattr(server, "TICK_SECONDS", 0.05)

@@ -577,7 +577,7 @@ class Audit:
         """Hold a decision against the rule: the best 1/reduction go on; a promotion is of the best who waits."""
         assert (event.rung, event.epoch) == (trial.epoch, trial.epoch)
         if trial.state is State.PAUSED:
-            assert (event.action, trial.number) == ("go_on", self._candidate())
+            assert (event.action, trial.number) == ("go_on", self._next())
             self.waiting[event.rung].remove(trial.number)
             return
         assert trial.state is State.RUNNING
@@ -615,6 +615,21 @@ class Audit:
         return next(waiting, None)
 
 
+    def _next(self) -> int | None:
+        """Return who is to be promoted next: where nothing else is left, whoever leads the highest rung, to its end."""
+        candidate = self._candidate()
+        if candidate is not None:
+            return candidate
+        counts, lost = self.study.counts, (State.FAILED, State.DIVERGED)
+        assert counts[State.RUNNING] == counts[State.WAITING] == 0
+        assert len(self.study.trials) == self.world.task.trials
+        for level in reversed(self.values):
+            for number in self._ranked(level):
+                if self.study.trials[number].state not in lost and not self.study.trials[number].baseline:
+                    return number
+        return None
+
+
 def check(world: World) -> Audit:
     """Hold what must be true of every study, however it came about."""
     study, trials = world.coordinator.study, list(world.coordinator.study.trials.values())
@@ -634,6 +649,8 @@ def check(world: World) -> Audit:
     if world.seconds is None:
         assert study.cause == "all trials have ended"
         assert audit._candidate() is None
+        states = {trial.state for trial in trials if not trial.baseline}
+        assert State.COMPLETE in states or not states & {State.PAUSED, State.STOPPED}, "a search has a winner"
     return audit
 
 

@@ -12,7 +12,7 @@ import pytest
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping import space
-from tinderbox.sweeping.space import defaults, from_unit, grid, grid_values
+from tinderbox.sweeping.space import defaults, from_unit, grid, grid_values, lies_in, widest
 
 MakeJob = Callable[..., SweepJob]
 
@@ -133,3 +133,45 @@ def test_the_defaults(make_job: MakeJob) -> None:
     assert defaults(make_job(space).parameters) is None
     space["decay"]["default"] = 2
     assert defaults(make_job(space).parameters) == {"optimizer": "rms", "nesterov": True, "decay": 2}
+
+
+@pytest.mark.parametrize(
+    ("point", "inside"),
+    [
+        ({"optimizer": "adam"}, True),
+        ({"optimizer": "sgd", "momentum": 1, "nesterov": False}, True),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": True, "decay": 3.0}, True),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": True, "decay": 2.5}, False),
+        ({"optimizer": "sgd", "momentum": 0.5, "nesterov": True, "decay": 4}, False),
+        ({"optimizer": "sgd", "momentum": True, "nesterov": False}, False),
+        ({"optimizer": "sgd", "momentum": -0.1, "nesterov": False}, False),
+        ({"optimizer": "sgd", "nesterov": False}, False),
+        ({"optimizer": "adam", "momentum": 0.5}, False),
+        ({"optimizer": "lion"}, False),
+        ({"optimizer": "adam", "rate": 0.5}, False),
+        ({}, False),
+    ],
+)
+def test_what_lies_in_a_space(make_job: MakeJob, point: dict[str, Any], inside: bool) -> None:
+    """Just the parameters that exist at a point, each with a value that it may have."""
+    assert lies_in(make_job(CONDITIONAL).parameters, point) is inside
+
+
+def test_all_that_is_drawn_lies_in_its_space(make_job: MakeJob) -> None:
+    """In the unit cube and on the grid."""
+    job_space, rng = make_job(CONDITIONAL).parameters, np.random.default_rng(0)
+    assert all(lies_in(job_space, from_unit(job_space, rng.random(4).tolist())) for _ in range(100))
+    assert all(lies_in(job_space, point) for point in grid(job_space))
+
+
+def test_the_widest_space(make_job: MakeJob) -> None:
+    """Numbers go as far as any, choices stay the first one's."""
+    ranges = [(2, 9), (1, 4), (5, 20)]
+    spaces = [
+        make_job({"n": {"type": "int", "low": low, "high": high}, "c": {"type": "choice", "choices": [low, "x"]}})
+        for low, high in ranges
+    ]
+    found = widest(spaces[0].parameters, [job.parameters for job in spaces[1:]])
+    assert (found["n"].low, found["n"].high) == (1, 20)  # type: ignore[union-attr]  # a number
+    assert found["c"].choices == [2, "x"]  # type: ignore[union-attr]  # a choice
+    assert spaces[0].parameters["n"].low == 2  # type: ignore[union-attr]  # a number

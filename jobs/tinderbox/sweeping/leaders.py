@@ -1,0 +1,41 @@
+"""The best trials of a study so far, whose states are kept."""
+
+from __future__ import annotations
+
+import bisect
+
+from tinderbox.sweeping.history import State, Trial
+from tinderbox.sweeping.study import Study
+
+Key = tuple[float, int]
+"""A value, turned so that less is better, and the trial's number, for the earlier of equals is the better one."""
+
+
+class Leaders:
+    """The `count` best complete trials of a study, best first."""
+
+    def __init__(self, study: Study, count: int) -> None:
+        self._study, self._count = study, count
+        self._sign = 1 if study.direction == "minimize" else -1
+        self._best = study.ranked()[:count]
+
+    def __contains__(self, trial: Trial) -> bool:
+        """Whether a trial is among them."""
+        return any(leader is trial for leader in self._best)
+
+    def would_take(self, value: float) -> bool:
+        """Whether a trial that ends with this value would be among them."""
+        return len(self._best) < self._count or self._sign * value < self._key(self._best[-1])[0]
+
+    def take(self, trial: Trial) -> Trial | None:
+        """Note that a trial has ended, and return the one that is not among the best any more because of it."""
+        value = trial.value(self._study.metric)
+        if trial.state is not State.COMPLETE or trial.repeats is not None or value is None:
+            return None
+        if not self.would_take(value):
+            return None
+        bisect.insort(self._best, trial, key=self._key)
+        return self._best.pop() if len(self._best) > self._count else None
+
+    def _key(self, trial: Trial) -> Key:
+        return self._sign * (trial.value(self._study.metric) or 0.0), trial.number
