@@ -30,7 +30,7 @@ SPACE: dict[str, Any] = {
 
 def ended(number: int, seconds: float, epochs: int = 1, outcome: Any = "complete", **parameters: Any) -> Trial:
     """Return a trial that ran so long."""
-    trial = Trial(number, parameters, 0, False, State.COMPLETE)
+    trial = Trial(number, parameters, 0, False, state=State.COMPLETE)
     trial.attempts = [Attempt(1, "a", "n", 100.0, 100.0 + seconds, outcome)]
     trial.reports = {epoch: {"loss": 1.0} for epoch in range(1, epochs + 1)}
     return trial

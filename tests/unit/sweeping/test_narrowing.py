@@ -21,7 +21,7 @@ LR = FloatParameter(low=1e-4, high=1, log=True)
 def trial(number: int, curve: Any, state: State = State.COMPLETE, baseline: bool = False, **parameters: Any) -> Trial:
     """Return a trial that reported so; one value alone is its second epoch's."""
     curve = curve if isinstance(curve, dict) else {2: curve}
-    made = Trial(number, parameters, 0, baseline, state)
+    made = Trial(number, parameters, 0, baseline, state=state)
     made.reports = {epoch: {"loss": value} for epoch, value in curve.items()}
     return made
 

@@ -60,7 +60,7 @@ def test_of_thousands_that_wait_the_best_and_the_newest_are_shown(desk: Any) -> 
 @pytest.mark.parametrize(("minimize", "order"), [(True, [4, 3, 2, 0, 1]), (False, [3, 4, 1, 0, 2])])
 def test_those_on_the_highest_rung_come_first(minimize: bool, order: list[int]) -> None:
     """And on each rung the best value."""
-    trials = [Trial(number, {}, 0, False, State.PAUSED) for number in range(5)]
+    trials = [Trial(number, {}, 0, False, state=State.PAUSED) for number in range(5)]
     curves = [{1: 0.5}, {1: 0.7}, {1: 0.2}, {1: 0.6, 3: 0.9}, {1: 0.1, 3: 0.8}]
     for trial, curve in zip(trials, curves, strict=True):
         trial.reports = {epoch: {"loss": value} for epoch, value in curve.items()}

@@ -20,7 +20,7 @@ MakeJob = Callable[..., SweepJob]
 
 def trial(number: int, state: State, value: float | None = 0.5, **parameters: Any) -> Trial:
     """Return a trial with one report."""
-    made = Trial(number, parameters or {"x": (number % 100) / 100}, number, False, state)
+    made = Trial(number, parameters or {"x": (number % 100) / 100}, number, False, state=state)
     made.attempts = [Attempt(1, "a", "n", 0.0)]
     made.reports = {} if value is None else {1: {"loss": value}}
     return made

@@ -90,7 +90,7 @@ def test_a_search_that_zooms_waits_for_what_it_needs_to_know(serve: Serve, make_
         assert work(running, "a", most=4) == 4
         time.sleep(0.2)
         assert wanted() == 10
-        assert work(running, "a") == 26
+        assert work(running, "b") == 26
         assert running.server.wait(10)
     study = rebuild([b"".join(running.log.written)], "loss", "minimize")
     assert [(begun.round, begun.trial) for begun in study.rounds] == [(2, 10), (3, 20)]
