@@ -42,7 +42,11 @@ class Files(Protocol):
         """
 
     def send_checkpoint(self, path: str) -> AsyncIterator[bytes]:
-        """Yield what is in a checkpoint, in blocks."""
+        """Yield what is in a checkpoint, in blocks.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
 
     async def discard(self, path: str) -> None:
         """Throw a checkpoint away; one that is gone already is no error."""

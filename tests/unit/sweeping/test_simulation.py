@@ -13,7 +13,7 @@ import math
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -614,7 +614,6 @@ class Audit:
         )
         return next(waiting, None)
 
-
     def _next(self) -> int | None:
         """Return who is to be promoted next: where nothing else is left, whoever leads the highest rung, to its end."""
         candidate = self._candidate()
@@ -675,32 +674,36 @@ def check_end(world: World, trial: Trial) -> None:
         assert may_raise or outcome == "out_of_memory" or trial.cause.startswith("lost 4 times")
 
 
-def rounds(seeds: range, **rules: Any) -> Iterator[World]:
-    """Run rounds, and yield each world that has come to its end."""
-    for seed in seeds:
-        world = World(seed, **rules)
+def play(seed: int, **rules: Any) -> tuple[World, Audit]:
+    """Run a round to its end and check it; what fails says how to run it again."""
+    world = World(seed, **rules)
+    try:
         world.run()
-        yield world
+        return world, check(world)
+    except (AssertionError, LookupError) as error:
+        told = ", ".join(f"{name}={value}" for name, value in rules.items() if name in ("seconds", "calm"))
+        error.add_note(f"in the round of World({seed}, {told})")
+        raise
 
 
 @pytest.mark.parametrize("tens", range(20))
 def test_no_trial_is_lost_and_no_result_is_told_twice(tens: int) -> None:
     """Ten rounds each: what a trial reports is what it would be undisturbed, whatever happened on the way."""
-    for world in rounds(range(tens * 10, tens * 10 + 10)):
-        check(world)
+    for seed in range(tens * 10, tens * 10 + 10):
+        play(seed)
 
 
 def test_the_time_ends_a_study_among_accidents() -> None:
     """With a budget of time every round ends in time, trials that did not fit stay unstarted, and nothing runs on."""
-    for world in rounds(range(200, 220), seconds=60.0):
-        check(world)
+    for seed in range(200, 220):
+        world, _ = play(seed, seconds=60.0)
         assert world.coordinator.study.counts[State.RUNNING] == 0
 
 
 def test_without_accidents_nothing_is_done_twice() -> None:
     """Each trial has one attempt and those that it was promoted for, and only the states that are needed are left."""
-    for world in rounds(range(24), calm=True):
-        audit = check(world)
+    for seed in range(24):
+        world, audit = play(seed, calm=True)
         assert audit.redone == 0
         for trial in world.coordinator.study.trials.values():
             promoted = sum(attempt.outcome == "paused" for attempt in trial.attempts[:-1])
@@ -723,16 +726,15 @@ def test_a_driver_may_die_after_any_event(seed: int, calm: bool) -> None:
     whole = World(seed, calm=calm, task=short)
     whole.run()
     for count in range(1, len(whole.record)):
-        again = World(seed, calm=True, task=short, record=whole.record[:count], storage=dict(whole.uploaded), now=2e3)
-        again.run()
-        check(again)
+        play(seed, calm=True, task=short, record=whole.record[:count], storage=dict(whole.uploaded), now=2e3)
 
 
 def test_every_accident_happens() -> None:
     """The rounds are worth their name: each kind of accident is among the first forty, and so is each rule."""
     seen: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
-    for world in rounds(range(40)):
+    for seed in range(40):
+        world, _ = play(seed)
         seen += world.seen
         study = world.coordinator.study
         outcomes += Counter(str(attempt.outcome) for trial in study.trials.values() for attempt in trial.attempts)
