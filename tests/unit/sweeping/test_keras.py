@@ -85,6 +85,12 @@ def test_a_fit_goes_on_where_it_was_cut_short(tmp_path: Path) -> None:
     for mine, theirs in zip(resumed.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert int(resumed.optimizer.iterations) == int(expected.optimizer.iterations) == 16
+    done: Any = Notes(stop=5)
+    done.checkpoint, done.epoch = tmp_path / "state", 4
+    done.checkpoint.write_bytes(whole.states[3])
+    restored = fit(done)  # lost after its last epoch, it has nothing left to train or report
+    assert done.reports == []
+    np.testing.assert_array_equal(restored.get_weights()[0], expected.get_weights()[0])
 
 
 def test_a_state_of_another_model(tmp_path: Path) -> None:
