@@ -9,6 +9,8 @@ from rich.text import Text
 from tinderbox.api.result import SweepResult
 from tinderbox.cli.screen import number
 from tinderbox.models.gain import Gain
+from tinderbox.report.wording import count
+from tinderbox.sweeping.confirming import Confirmed, confirmations
 
 SHOWN_TRIALS = 8
 
@@ -16,6 +18,8 @@ SHOWN_TRIALS = 8
 def print_result(console: Console, result: SweepResult) -> None:
     """Print the best trials, the gain, and where everything is."""
     console.print(best_trials(result))
+    for line in describe_confirmations(result):
+        console.print(line, soft_wrap=True)
     if result.gain is not None:
         console.print(describe_gain(result.gain), soft_wrap=True)
     for what, path in result.files().items():
@@ -40,6 +44,20 @@ def best_trials(result: SweepResult) -> Table:
             style="bold green" if rank == 1 else "",
         )
     return table
+
+
+def describe_confirmations(result: SweepResult) -> list[str]:
+    """Return what became of the leaders that were trained again, a line each, the winner first."""
+    return [_describe(one, result.job.metric.name) for one in confirmations(result.record)]
+
+
+def _describe(one: Confirmed, metric: str) -> str:
+    seeds = count(len(one.values), "other seed")
+    spread = "" if one.deviation is None else f" +- {number(one.deviation)}"
+    return (
+        f"trial {one.trial.number}, trained again with {seeds}: {metric} {number(one.mean)}{spread}, "
+        f"{number(one.trial.value(metric))} in the search"
+    )
 
 
 def describe_gain(gain: Gain) -> str:

@@ -39,6 +39,7 @@ def render(study: Study, job: SweepJob, run: Run, gain: Gain | None) -> str:
         states=summary.states(study),
         comparison=summary.compare(gain) if gain and study.best is not study.baseline else None,
         no_gain=summary.missing_gain(study, job),
+        confirmed=summary.confirmed(study),
         edges=edges(study, job),
         plots=figures(study, job),
         head=table.head(job),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tinderbox.config import SweepJob
 from tinderbox.models.gain import Gain
 from tinderbox.report.wording import count, duration, moment, number, parameters
+from tinderbox.sweeping.confirming import confirmations
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.study import Study
 
@@ -69,6 +70,33 @@ def tiles(study: Study, job: SweepJob) -> list[Tile]:
 def states(study: Study) -> list[tuple[State, int]]:
     """Return how many trials are in each state, those with none left out."""
     return [(state, study.counts[state]) for state in State if study.counts[state]]
+
+
+@dataclass(frozen=True)
+class Leader:
+    """A leader of the search and its repeats, in words."""
+
+    trial: int
+    parameters: str
+    searched: str
+    mean: str
+    deviation: str
+    repeats: int
+
+
+def confirmed(study: Study) -> list[Leader]:
+    """Return the leaders that were trained again, the winner first."""
+    return [
+        Leader(
+            trial=one.trial.number,
+            parameters=parameters(one.trial.parameters),
+            searched=number(one.trial.value(study.metric)),
+            mean=number(one.mean),
+            deviation="-" if one.deviation is None else number(one.deviation),
+            repeats=len(one.values),
+        )
+        for one in confirmations(study)
+    ]
 
 
 def compare(gain: Gain) -> Comparison:

@@ -11,9 +11,10 @@ import pytest
 from tinderbox.api.ending import GAIN, leave_behind
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.cli.screen import open_console
-from tinderbox.cli.tables import describe_gain, print_result
+from tinderbox.cli.tables import describe_confirmations, describe_gain, print_result
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.events import AttemptEnded, AttemptStarted, Reported, TrialProposed
 
 ACCURACY = Gain("accuracy", 359, 0.98, 0.95, 0.03, 0.01, 0.05)
 
@@ -74,3 +75,18 @@ def test_a_gain_in_another_measure() -> None:
     """Errors are told as they are."""
     told = describe_gain(Gain("mean squared error", 20, 0.25, 0.5, -0.25, -0.5, 0.125))
     assert told.startswith("test mean squared error 0.25, 0.5 with the default parameters: a gain of -0.25 (95 % ")
+
+
+def test_leaders_that_were_trained_again(result: SweepResult) -> None:
+    """A line each, the one with the best mean first."""
+    study = result.record
+    for number, of, value in ((2, 0, 0.3), (3, 0, 0.5), (4, 1, 0.9)):
+        parameters = study.trials[of].parameters
+        study.apply(TrialProposed(time=200, trial=number, parameters=parameters, seed=number, known=2, repeats=of))
+        study.apply(AttemptStarted(time=200, trial=number, attempt=1, slot="a", node="n"))
+        study.apply(Reported(time=201, trial=number, attempt=1, epoch=2, metrics={"loss": value}))
+        study.apply(AttemptEnded(time=202, trial=number, attempt=1, outcome="complete"))
+    assert describe_confirmations(result) == [
+        "trial 0, trained again with 2 other seeds: loss 0.4 +- 0.1414, 0.5 in the search",
+        "trial 1, trained again with 1 other seed: loss 0.9, 0.25 in the search",
+    ]

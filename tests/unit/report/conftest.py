@@ -65,7 +65,7 @@ class Scene:
             self.clocks[f"slot-{index}"] = START + 1
             self.study.apply(SlotJoined(time=START + 1, slot=f"slot-{index}", node=f"node-{index}"))
 
-    def propose(self, parameters: Parameters, baseline: bool = False) -> int:
+    def propose(self, parameters: Parameters, baseline: bool = False, repeats: int | None = None) -> int:
         """Add a trial that waits for a slot and return its number."""
         number = len(self.study.trials)
         event = TrialProposed(
@@ -75,9 +75,17 @@ class Scene:
             seed=1000 + number,
             known=0,
             baseline=baseline,
+            repeats=repeats,
         )
         self.study.apply(event)
         return number
+
+    def repeat(self, number: int, value: float) -> None:
+        """Run a trial's parameters once more."""
+        again = self.propose(self.study.trials[number].parameters, repeats=number)
+        slot = self.start(again)
+        self.report(again, [value], slot)
+        self.end(again, "complete", slot)
 
     def start(self, number: int) -> str:
         """Start the trial's next attempt on the slot that is free first and return the slot."""

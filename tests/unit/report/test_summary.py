@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tinderbox.models.gain import Gain
-from tinderbox.report.summary import compare, missing_gain, standing, states, tiles
+from tinderbox.report.page import render
+from tinderbox.report.summary import Leader, compare, confirmed, missing_gain, standing, states, tiles
 from tinderbox.sweeping.events import StudyStarted
 from tinderbox.sweeping.study import Study
 
@@ -105,3 +106,27 @@ def test_why_there_is_no_gain(make_scene: Any) -> None:
     assert missing_gain(scene.study, scene.job) == "The test set is scored once, when the study has ended."
     scene.finish()
     assert missing_gain(scene.study, scene.job).startswith("The test set was not scored")
+
+
+def test_leaders_that_were_trained_again(make_scene: Any, run: Any) -> None:
+    """The winner first, with what it reached in the search, the mean of its repeats and their deviation."""
+    scene = make_scene()
+    for width, value in ((8, 0.9), (16, 0.8)):
+        scene.run({"lr": 1e-3, "width": width}, [value])
+    for number, values in ((0, [0.6, 0.7]), (1, [0.85])):
+        for value in values:
+            scene.repeat(number, value)
+    scene.finish()
+    assert confirmed(scene.study) == [
+        Leader(1, "lr = 0.001, width = 16", "0.8", "0.85", "-", 1),
+        Leader(0, "lr = 0.001, width = 8", "0.9", "0.65", "0.07071", 2),
+    ]
+    page = render(scene.study, scene.job, run, None)
+    assert "The leaders, trained again" in page
+    assert "<td>0.07071</td>" in page
+
+
+def test_a_study_without_repeats_says_nothing_of_them(grid_scene: Any, run: Any) -> None:
+    """Neither in figures nor on the page."""
+    assert confirmed(grid_scene.study) == []
+    assert "trained again" not in render(grid_scene.study, grid_scene.job, run, None)
