@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import Guard, Patience, Unseen
 from tinderbox.api.plan import Plan, describe_job
+from tinderbox.api.recall import recall
 from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
@@ -142,7 +143,7 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
 
     Raises:
         Superseded: Another driver takes it over at the same time.
-        TinderboxError: The record is damaged.
+        TinderboxError: The record is damaged, or the study that it starts from is gone.
     """
     folder.write_job(describe_job(plan.job), plan.run)
     log = folder.log()
@@ -151,6 +152,9 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
         study = rebuild(log.read(), plan.job.metric.name, plan.job.metric.direction)
         journal = Journal(log)
         coordinator = Coordinator(study, rules_for(plan.job, plan.proposer), journal.add, time.time())
+        warm = plan.job.search.warm_start
+        if warm is not None and not study.recalled:
+            coordinator.recall(warm.study, recall(plan.job), time.time())
         server = Server(coordinator, journal, plan.proposer, folder, token)
         try:
             yield server

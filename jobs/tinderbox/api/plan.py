@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinderbox.api.recall import recall
 from tinderbox.config import SweepJob
 from tinderbox.data import Dataset, digest, load
 from tinderbox.errors import BadInput
@@ -43,10 +44,12 @@ def make_plan(
     `function` and `data` take the place of what the job names where a notebook has them at hand.
 
     Raises:
-        BadInput: The function or a module to preload does not import, the data cannot be read, or the search has
-            nothing to try.
+        BadInput: The function or a module to preload does not import, the data cannot be read, the search has nothing
+            to try, or the study that it starts from cannot be had.
     """
     proposer = Proposer(job)
+    if not StudyFolder(job.storage, job.name).exists():  # one that was begun has kept what it recalls
+        recall(job)
     code = None if job.code is None else base / job.code
     if function is None:
         objective = by_name(job.objective, code)

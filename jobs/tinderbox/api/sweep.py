@@ -12,6 +12,7 @@ from tinderbox.api.driver import Door, Watcher, opened_server, run_sweep
 from tinderbox.api.edits import JobFile
 from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
+from tinderbox.api.recall import recall
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.config.spoken import plain
@@ -129,6 +130,7 @@ def run(
     folder = StudyFolder(job.storage, job.name)
     submission = digest_tree({"token": door.token}) if door else ""
     if fresh and folder.exists() and not folder.is_of(submission):
+        recall(job)  # what it starts from must be there before anything is moved
         folder.set_aside()
     check_continues(folder, job, plan.run)
     watcher, whole, door = watcher or Silent(), has_ended(folder, job), door or Door()

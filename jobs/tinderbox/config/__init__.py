@@ -3,7 +3,7 @@
 from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
 from tinderbox.config.reading import check_sweep, read_sweep
-from tinderbox.config.search import Search, Zoom
+from tinderbox.config.search import Search, WarmStart, Zoom
 from tinderbox.config.sweep import COLUMNS, Budget, Metric, SweepJob
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "SweepJob",
     "Table",
     "Value",
+    "WarmStart",
     "Zoom",
     "check_sweep",
     "read_sweep",

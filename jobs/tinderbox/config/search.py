@@ -22,6 +22,16 @@ class Zoom(Closed):
     outward: bool = True
 
 
+class WarmStart(Closed):
+    """An earlier study whose trials are known from the start, as far as this space has their points.
+
+    It is in the `storage` of this one unless another is given. What it knew when this one began is kept with this one.
+    """
+
+    study: str
+    storage: str | None = None
+
+
 class Search(Closed):
     """How the next parameters are chosen; `startup` trials are random before tpe, cma-es or gp learn from others.
 
@@ -37,6 +47,7 @@ class Search(Closed):
     cost: Annotated[list[str], Field(min_length=1)] | None = None
 
     zoom: Zoom | None = None
+    warm_start: WarmStart | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Search:
@@ -44,4 +55,8 @@ class Search(Closed):
             raise ValueError(f"cost is for a grid, whose order is free; leave it out with {self.method}")
         if self.zoom is not None and self.method in ("cma-es", "gp"):
             raise ValueError(f"zoom is for grid, random, qmc and tpe; {self.method} narrows by itself, so leave it out")
+        if self.warm_start is not None and self.zoom is None and self.method in ("grid", "random", "qmc"):
+            raise ValueError(
+                f"warm_start is for tpe, cma-es, gp and zoom; {self.method} learns nothing, so leave it out"
+            )
         return self

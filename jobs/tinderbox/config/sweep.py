@@ -175,6 +175,13 @@ class SweepJob(Closed):
         return self
 
     @model_validator(mode="after")
+    def _check_warm_start(self) -> SweepJob:
+        warm = self.search.warm_start
+        if warm is not None and (warm.study, warm.storage or self.storage) == (self.name, self.storage):
+            raise ValueError(f"search: warm_start must name an earlier study, got this one's own name, {self.name!r}")
+        return self
+
+    @model_validator(mode="after")
     def _check_zoom(self) -> SweepJob:
         zoom, trials = self.search.zoom, self.budget.trials
         if zoom is None or (trials is None and self.search.method == "grid"):

@@ -20,12 +20,14 @@ from tinderbox.sweeping.events import (
     Event,
     Outcome,
     Parameters,
+    PastTrial,
     RoundStarted,
     SlotJoined,
     SlotLeft,
     StudyEnded,
     StudyStarted,
     TrialProposed,
+    TrialsRecalled,
 )
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report
@@ -96,6 +98,10 @@ class Coordinator:
         self.rules = self._attempts.rules = dataclasses.replace(self.rules, limit=limit, seconds=seconds)
         if seconds is None or self.study.running_time(self.study.newest) < seconds:
             self._closing = False
+
+    def recall(self, study: str, trials: list[PastTrial], now: float) -> None:
+        """Take what an earlier study knows into this one's record, before its first trial."""
+        self._attempts.append(TrialsRecalled(time=now, study=study, trials=trials))
 
     def narrow(self, space: dict[str, AnyParameter], cause: str, now: float) -> None:
         """Begin the next round of the search, in a space of its own."""

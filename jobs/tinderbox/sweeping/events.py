@@ -66,6 +66,25 @@ class TrialProposed:
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class PastTrial:
+    """A trial of an earlier study, with its values of the metric by epoch."""
+
+    parameters: Parameters
+    state: Literal["complete", "stopped", "diverged"]
+    curve: dict[int, float]
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
+class TrialsRecalled:
+    """What an earlier study knew when this one began, the oldest trial first."""
+
+    type: Literal["trials_recalled"] = "trials_recalled"
+    time: float
+    study: str
+    trials: list[PastTrial]
+
+
+@dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class RoundStarted:
     """The search goes on in a `space` that was narrowed, from this trial on; `round` counts from 1, which has no event.
 
@@ -203,6 +222,7 @@ class StudyEnded:
 
 Event = (
     StudyStarted
+    | TrialsRecalled
     | TrialProposed
     | RoundStarted
     | AttemptStarted

@@ -73,12 +73,13 @@ def weigh(study: Study, job: SweepJob) -> Evidence:
     """Return what the trials of a study say; those that failed say nothing, nor do those too young to be compared."""
     ladder = [] if job.rungs is None else Ladder(job.rungs.min_epochs, job.rungs.reduction, job.epochs).levels
     sign, told = 1 if study.direction == "minimize" else -1, dict[int, list[float]]()
-    for trial in study.trials.values():
+    known = [*study.recalled, *(trial for trial in study.trials.values() if trial.repeats is None)]
+    for trial in known:
         values = values_at(trial, [*ladder, job.epochs], study.metric)
         if values and trial.state not in (State.FAILED, State.DIVERGED):
             told[trial.number] = [sign * value for value in values]
-    trials = [trial for trial in study.trials.values() if trial.number in told]
-    diverged = [trial for trial in study.trials.values() if trial.state is State.DIVERGED]
+    trials = [trial for trial in known if trial.number in told]
+    diverged = [trial for trial in known if trial.state is State.DIVERGED]
     # On rungs the baseline runs whole, however bad it is.
     heights = sorted(len(told[trial.number]) for trial in trials if not trial.baseline)
     enough = _best_of(len(trials) + len(diverged))

@@ -23,6 +23,7 @@ class Past:
     """The trials `proposed` so far, by number, and of those the `ended` in order, the `running` and the `paused` ones.
 
     Running are those that wait for a slot too: nobody else should try their points. `rounds` are the narrowings so far.
+    What is `recalled` of an earlier study came before all of them.
     """
 
     proposed: Mapping[int, Trial] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Past:
     running: Sequence[Trial] = ()
     paused: Sequence[Trial] = ()
     rounds: Sequence[RoundStarted] = ()
+    recalled: Sequence[Trial] = ()
 
 
 def glance(study: Study) -> Past:
@@ -51,4 +53,5 @@ def look(study: Study, waiting: Iterable[int]) -> Past:
         # One that is promoted gets another state, and reports of its own.
         [copy.copy(study.trials[number]) for number in sorted(shown)],
         list(study.rounds),
+        study.recalled,
     )

@@ -59,8 +59,9 @@ class Sampled:
         study = optuna.create_study(
             storage=storage, direction=self._job.metric.direction, sampler=self._sampler(number)
         )
-        self._inside += self._those_inside(past.ended[self._looked :])
-        self._looked = len(past.ended)
+        known = [*past.recalled, *past.ended]
+        self._inside += self._those_inside(known[self._looked :])
+        self._looked = len(known)
         shown = self._show_settled([*self._select(self._inside), *self._those_inside(past.paused)])
         # An open trial may end while this runs in its thread; it stays what it was when the search was asked.
         shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in self._those_inside(past.running)]

@@ -23,6 +23,7 @@ from tinderbox.sweeping.events import (
     StudyEnded,
     StudyStarted,
     TrialProposed,
+    TrialsRecalled,
 )
 from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
 
@@ -43,7 +44,7 @@ class Study:
     """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
 
     `paused` are the open ones that wait on a rung, in the order in which they came there, and `rounds` what the search
-    was narrowed to.
+    was narrowed to. `recalled` are trials of an earlier study, under numbers below 0.
     `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
     trials. `started` is when the first driver took the study over and `resumed` when the newest one did; `spent` is the
     time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
@@ -64,6 +65,7 @@ class Study:
     open: dict[int, Trial] = field(default_factory=dict)
     paused: dict[int, Trial] = field(default_factory=dict)
     rounds: list[RoundStarted] = field(default_factory=list)
+    recalled: list[Trial] = field(default_factory=list)
     slots: list[SlotLife] = field(default_factory=list)
     freed: int = 0
     avoided: dict[str, str] = field(default_factory=dict)
@@ -123,6 +125,12 @@ class Study:
         self.counts[trial.state] += 1
         if event.baseline:
             self.baseline = trial
+
+    def _recall(self, event: TrialsRecalled) -> None:
+        for number, past in enumerate(event.trials, start=-len(event.trials)):
+            trial = Trial(number, past.parameters, seed=0, baseline=False, state=State(past.state))
+            trial.reports = {epoch: {self.metric: value} for epoch, value in past.curve.items()}
+            self.recalled.append(trial)
 
     def _narrow(self, event: RoundStarted) -> None:
         self.rounds.append(event)
@@ -196,6 +204,7 @@ class Study:
 
 _TAKE: dict[type, Callable[[Study, Any], None]] = {
     StudyStarted: Study._resume,
+    TrialsRecalled: Study._recall,
     TrialProposed: Study._propose,
     RoundStarted: Study._narrow,
     AttemptStarted: Study._start,

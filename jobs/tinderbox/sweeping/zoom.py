@@ -86,5 +86,6 @@ class Rounds:
 def _describe(evidence: Evidence, study: Study) -> str:
     if not evidence.best:
         return "no trial has a value, so nothing is narrowed"
-    best = evidence.best[0]
-    return f"narrowed to the best {len(evidence.best)} of {len(evidence)} trials, of which trial {best.number} leads"
+    number = evidence.best[0].number
+    leader = f"trial {number}" if number >= 0 else "one of the earlier study"
+    return f"narrowed to the best {len(evidence.best)} of {len(evidence)} trials, of which {leader} leads"

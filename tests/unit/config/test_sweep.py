@@ -14,7 +14,7 @@ Refuse = Callable[[dict[str, Any]], str]
 
 KEYS = (
     "kind, name, objective, code, preload, metric, parameters, search, budget, "
-    "rungs, checkpoints, epochs, slots, cores, "
+    "rungs, checkpoints, confirm, epochs, slots, cores, "
     "isolation, seed, data, storage"
 )
 OPTIMIZER = {"type": "choice", "choices": ["sgd", "adam"]}
@@ -36,6 +36,8 @@ MOMENTUM = {"type": "float", "low": 0, "high": 1}
         {"search": {"method": "tpe", "startup": 1}},
         {"search": {"method": "tpe", "start_with": [{"lr": 0.5}]}},
         {"search": {"method": "random", "zoom": {}}, "budget": {"trials": 9, "time": "1h"}},
+        {"search": {"method": "random", "zoom": {}, "warm_start": {"study": "old"}}, "budget": {"trials": 9}},
+        {"search": {"method": "cma-es", "warm_start": {"study": "small", "storage": "elsewhere"}}},
         {"search": {"method": "qmc", "zoom": {"rounds": 2, "outward": False}}, "budget": {"trials": 6}},
         {"search": {"method": "grid", "zoom": {}}, "parameters.lr.grid": 2, "budget": None},
         {"budget": {"time": "1s"}},
@@ -127,6 +129,20 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
                 f"search: zoom is for grid, random, qmc and tpe; {method} narrows by itself, so leave it out",
             )
             for method in ("cma-es", "gp")
+        ),
+        *(
+            (
+                {"search": {"method": method, "warm_start": {"study": "old"}}, "parameters.lr.grid": 2},
+                f"search: warm_start is for tpe, cma-es, gp and zoom; {method} learns nothing, so leave it out",
+            )
+            for method in ("grid", "random", "qmc")
+        ),
+        *(
+            (
+                {"search": {"method": "tpe", "warm_start": {"study": "small", "storage": storage}}},
+                "search: warm_start must name an earlier study, got this one's own name, 'small'",
+            )
+            for storage in (None, "studies")
         ),
         (
             {"search": {"method": "tpe", "zoom": {}}, "budget": {"time": "1h"}},

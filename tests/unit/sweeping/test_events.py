@@ -16,6 +16,7 @@ from tinderbox.sweeping.events import (
     CheckpointSaved,
     Event,
     NodeAvoided,
+    PastTrial,
     Reported,
     RoundStarted,
     RungDecided,
@@ -24,6 +25,7 @@ from tinderbox.sweeping.events import (
     StudyEnded,
     StudyStarted,
     TrialProposed,
+    TrialsRecalled,
     decode,
     encode,
 )
@@ -37,6 +39,14 @@ ALL = [
         seed=3,
         known=4,
         baseline=True,
+    ),
+    TrialsRecalled(
+        time=1.0,
+        study="old",
+        trials=[
+            PastTrial(parameters={"x": 1, "y": 1.0, "z": "1"}, state="complete", curve={1: 0.5, 10: 1e300}),
+            PastTrial(parameters={}, state="diverged", curve={}),
+        ],
     ),
     RoundStarted(
         time=1.0,

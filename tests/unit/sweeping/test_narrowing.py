@@ -92,6 +92,15 @@ def test_while_few_have_come_further_the_first_rung_counts(make_job: MakeJob) ->
     assert numbers(weigh(study, job)) == ([2, 0, 3, 1], 4, [])
 
 
+def test_trials_of_an_earlier_study_speak_too(make_job: MakeJob) -> None:
+    """As this one's do; a repeat of a leader does not speak for its place a second time."""
+    study = study_of(trial(0, 0.5), trial(1, 0.4))
+    study.trials[2] = trial(2, 0.1)
+    study.trials[2].repeats = 1
+    study.recalled = [trial(-3, 0.2), trial(-2, {}, State.DIVERGED), trial(-1, {1: 0.1}, State.STOPPED)]
+    assert numbers(weigh(study, make_job())) == ([-3, 1, 0], 3, [-2])
+
+
 def test_of_nothing_nothing_is_known(make_job: MakeJob) -> None:
     """A study without a value has no best trials."""
     evidence = weigh(study_of(trial(0, {}, State.FAILED), trial(1, {}, State.DIVERGED)), make_job())

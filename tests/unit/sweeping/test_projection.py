@@ -173,6 +173,16 @@ def test_a_round_sees_the_trials_that_lie_in_its_space(make_job: MakeJob, seen: 
     assert [[one.params["x"] for one in shown] for shown in seen] == [[0.5, 0.9, 1.0], [0.5, 0.7, 0.9, 1.0]]
 
 
+def test_trials_of_an_earlier_study_come_first(make_job: MakeJob, seen: Any) -> None:
+    """They are the oldest of all, so of very many the best stay in sight."""
+    recalled = [trial(number, State.COMPLETE, float(-number), x=0.5) for number in range(-2, 0)]
+    search, ended = sampled(make_job(search="tpe")), [trial(n, State.COMPLETE, 1.5 + n) for n in range(KNOWN_TRIALS)]
+    for known in (0, 1, KNOWN_TRIALS):
+        search.propose(known, Past(ended=ended[:known], recalled=recalled))
+    assert [[one.value for one in shown[:4]] for shown in seen] == [[2.0, 1.0], [2.0, 1.0, 1.5], [2.0, 1.0, 1.5, 2.5]]
+    assert len(seen[-1]) == KNOWN_TRIALS
+
+
 def test_optuna_is_quiet(make_job: MakeJob, caplog: pytest.LogCaptureFixture) -> None:
     """It does not tell the terminal that a study was created in memory."""
     with caplog.at_level(logging.INFO):

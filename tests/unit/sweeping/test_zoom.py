@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tinderbox.config import SweepJob
-from tinderbox.sweeping.events import RoundStarted, encode
+from tinderbox.sweeping.events import PastTrial, RoundStarted, encode
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.rungs import Ladder
@@ -174,6 +174,22 @@ def test_a_study_without_a_value_is_not_narrowed(make_job: MakeJob, desk: Any) -
     assert {name: (p.low, p.high) for name, p in narrowed.space.items() if hasattr(p, "low")} == {
         "lr": (1e-5, 1), "momentum": (0, 0.9), "width": (16, 256),
     }  # fmt: skip
+
+
+def test_an_earlier_study_narrows_the_second_round(make_job: MakeJob, desk: Any) -> None:
+    """What it knew is evidence beside what the first round has found, and its sentence says so."""
+    job = make_job(SPACE, search={"method": "random", "zoom": {"rounds": 2}}, budget={"trials": 6}, epochs=2)
+    driven = drive(desk, job)
+    known = [
+        PastTrial(parameters={"lr": lr, "optimizer": "adam", "width": 64}, state="complete", curve={2: loss})
+        for lr, loss in ((0.003, -99.0), (0.004, -98.0), (0.005, -97.0), (0.1, 99.0), (0.7, 99.0))
+    ]
+    driven.opened.coordinator.recall("earlier", known, driven.opened.now)
+    (begun,) = driven.run().rounds
+    assert begun.cause.startswith("narrowed to the best 3 of ")
+    assert "of which one of the earlier study leads" in begun.cause
+    assert begun.space["lr"].low > 1e-5  # type: ignore[union-attr]  # a number
+    assert begun.space["lr"].high < 1  # type: ignore[union-attr]  # a number
 
 
 def test_a_raised_budget_goes_to_the_rounds_to_come(make_job: MakeJob, desk: Any) -> None:
