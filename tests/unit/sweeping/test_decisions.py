@@ -180,11 +180,15 @@ def test_a_study_with_rungs_ends_when_nothing_can_be_promoted(desk: Open) -> Non
     promoted = pause(opened, pause(opened, opened.take(), 0.5).lease, 0.6).lease
     opened.pass_time(1)
     assert opened.study.finished is None
-    assert pause(opened, promoted, 0.4, epoch=2).done is True  # alone on its rung, it is not among the better half
+    last = pause(opened, promoted, 0.4, epoch=2).lease  # alone on its rung it is not among the better half, but leads
+    assert (last.trial, last.attempt, last.resume.epoch) == (0, 3, 2)
+    assert opened.report(last, 4, 0.3, can_save=True, last=True) == SAVE
+    opened.save(last, 4)
+    assert opened.finish(last).done is True
     opened.pass_time(1)
     assert (opened.study.finished, opened.study.cause) == (opened.now, "all trials have ended")
-    assert [trial.state for trial in opened.study.trials.values()] == [State.PAUSED, State.PAUSED]
-    assert [trial.kept for trial in opened.study.trials.values()] == [2, 1]
+    assert [trial.state for trial in opened.study.trials.values()] == [State.COMPLETE, State.PAUSED]
+    assert [trial.kept for trial in opened.study.trials.values()] == [4, 1]
     opened.trials = 4
     more = opened.restart()
     third = more.take("b")
