@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tinderbox.config import SweepJob
-from tinderbox.sweeping.events import PastTrial, RoundStarted, encode
+from tinderbox.sweeping.events import CheckpointSaved, PastTrial, RoundStarted, encode
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.journal import rebuild
+from tinderbox.sweeping.messages import Decision
 from tinderbox.sweeping.rungs import Ladder
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.space import lies_in
@@ -76,11 +77,11 @@ class Drive:
             coordinator.propose(parameters, len(study.ended), self.proposer.is_baseline(number), self.opened.now)
 
 
-def drive(desk: Any, job: SweepJob, **more: Any) -> Drive:
+def drive(desk: Any, job: SweepJob, restarts: tuple[int, ...] = (), **rules: Any) -> Drive:
     """Return what runs a job's study."""
     limit = Proposer(job).limit
     assert limit is not None
-    return Drive(desk(limit, proposed=False), job, **more)
+    return Drive(desk(limit, proposed=False, **rules), job, restarts)
 
 
 @pytest.mark.parametrize("method", ["random", "qmc", "tpe", "grid"])
@@ -116,6 +117,40 @@ def test_a_resumed_study_goes_on_in_the_same_rounds(make_job: MakeJob, desk: Any
     assert [trial.parameters for trial in disturbed.trials.values()] == [
         trial.parameters for trial in undisturbed.trials.values()
     ]
+
+
+def test_rounds_and_rungs(make_job: MakeJob, desk: Any) -> None:
+    """Trials that wait on a rung are evidence for the next round, and are promoted all the same."""
+    rungs = {"min_epochs": 1, "reduction": 3}
+    job = make_job(SPACE, search={"method": "random", "zoom": {}}, budget={"trials": 45}, epochs=9, rungs=rungs)
+    driven = drive(desk, job, epochs=9, ladder=Ladder(1, 3, 9))
+    opened, waited = driven.opened, list[int]()
+    driven.propose()
+    lease = opened.take()
+    while lease is not None:
+        epoch, decision = lease.resume.epoch if lease.resume else 0, Decision()
+        while epoch < 9 and decision.action == "go_on":
+            epoch += 1
+            value = loss_of(lease.parameters) + 5 / epoch
+            decision = opened.report(lease, epoch, value, can_save=True, last=epoch == 9)
+        if decision.save:
+            kept = {"attempt": lease.attempt, "epoch": epoch, "path": f"{lease.trial}-{epoch}", "sha256": "", "size": 1}
+            opened.coordinator.saved(CheckpointSaved(time=opened.now, trial=lease.trial, **kept), "a")
+        begun = len(opened.study.rounds)
+        driven.propose()
+        if len(opened.study.rounds) > begun:
+            waited.append(len(opened.study.paused))
+        lease = opened.finish(lease, outcome="paused" if decision.action == "pause" else "complete").lease
+        if lease is None:
+            driven.propose()
+            lease = opened.lease().lease
+    study = opened.study
+    assert (len(study.trials), [begun.trial for begun in study.rounds]) == (46, [16, 31])
+    assert min(waited) > 5
+    assert len(study.ended) < 20
+    rates = study.rounds[-1].space["lr"]
+    assert 1e-4 < rates.low < 0.02 < rates.high <= 1  # type: ignore[union-attr]  # a number
+    assert study.best.number >= 16
 
 
 @pytest.mark.parametrize(
