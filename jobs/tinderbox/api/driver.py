@@ -149,7 +149,7 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
     log = folder.log()
     try:
         log.claim()  # before the record is read: another driver that still writes it would add what is not read
-        study = rebuild(log.read(), plan.job.metric.name, plan.job.metric.direction)
+        study = rebuild(log.read(), *plan.job.aims)
         journal = Journal(log)
         coordinator = Coordinator(study, rules_for(plan.job, plan.proposer), journal.add, time.time())
         warm = plan.job.search.warm_start
@@ -212,7 +212,7 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         url=f"http://{host}:{server.start(bound, port)}",
         token=token,
         objective=plan.objective,
-        metric=job.metric.name,
+        metrics=job.reported,
         data=plan.run.data,
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",

@@ -122,4 +122,4 @@ def open_study(name: str, storage: str = "studies") -> SweepResult:
     """
     folder = StudyFolder(storage, name)
     job = check_sweep(folder.read_job(), f"study {name}")
-    return SweepResult(job, rebuild(folder.log().read(), job.metric.name, job.metric.direction), folder)
+    return SweepResult(job, rebuild(folder.log().read(), *job.aims), folder)

@@ -46,7 +46,7 @@ def run_here(plan: Plan, parameters: Parameters, channel: Channel) -> Over:
         KeyboardInterrupt: The user stopped it, by Ctrl-C or by quitting the debugger.
     """
     set_threads(plan.job.cores)
-    trial = Trial(lease_of(plan.job, parameters), plan.data, plan.job.metric.name, channel)
+    trial = Trial(lease_of(plan.job, parameters), plan.data, plan.job.reported, channel)
     try:
         return run(plan.function, trial, passed_on=(KeyboardInterrupt, BdbQuit))
     except BdbQuit as error:
@@ -79,7 +79,7 @@ def measure_cost(plan: Plan, timeout: float) -> Cost | None:
     middle = from_unit(plan.job.parameters, [0.5] * len(plan.job.parameters))
     set_threads(plan.job.cores)
     with tempfile.TemporaryDirectory() as scratch:
-        work = Work(plan.objective, plan.job.metric.name, Path(scratch, "code"), Path(scratch, "data"), repeat=False)
+        work = Work(plan.objective, plan.job.reported, Path(scratch, "code"), Path(scratch, "data"), repeat=False)
         unpack(lambda: pack(plan.data), work.data)
         plan.objective.unpack(work.code)
         child = Nursery(stand_by, (work,), plan.job.preload, work.code).start()

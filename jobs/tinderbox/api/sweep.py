@@ -174,10 +174,22 @@ def keep(plan: Plan, folder: StudyFolder, watcher: Watcher, whole: bool) -> Stud
 
 
 def has_ended(folder: StudyFolder, job: SweepJob) -> bool:
-    """Whether there is a study of this name in which nothing is left to run, not even by a budget that was raised."""
-    if not folder.exists() or folder.read_job().get("budget") != describe_job(job)["budget"]:
+    """Whether there is a study of this name in which nothing is left to run, not even by a budget that was raised.
+
+    Raises:
+        BadInput: The budget was raised when the search was over.
+    """
+    if not folder.exists():
         return False
-    return open_study(job.name, job.storage).record.finished is not None
+    record = open_study(job.name, job.storage).record
+    if folder.read_job().get("budget") == describe_job(job)["budget"]:
+        return record.finished is not None
+    if record.repeats:
+        raise BadInput(
+            f"study {job.name!r} has trained its leaders again, so its search is over and its budget stays as it was; "
+            "give this one another name, with search.warm_start naming the earlier study"
+        )
+    return False
 
 
 @contextmanager

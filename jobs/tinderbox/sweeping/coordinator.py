@@ -94,7 +94,9 @@ class Coordinator:
         return leader is not None
 
     def allow(self, limit: int | None, seconds: float | None) -> None:
-        """Let a study that runs have other limits, which were raised."""
+        """Let a study that runs have other limits, which were raised; its search is over once leaders are repeated."""
+        if self.study.repeats:
+            limit = self.rules.limit
         self.rules = self._attempts.rules = dataclasses.replace(self.rules, limit=limit, seconds=seconds)
         if seconds is None or self.study.running_time(self.study.newest) < seconds:
             self._closing = False
@@ -178,10 +180,11 @@ class Coordinator:
 
         Raises:
             StaleAttempt: The attempt is not the trial's any more.
-            BadInput: The study's metric is missing.
+            BadInput: A metric that the study compares its trials by is missing.
         """
-        if self.study.metric not in report.metrics:
-            raise BadInput(f"a report needs {self.study.metric}, got {', '.join(report.metrics) or 'nothing'}")
+        missing = [name for name in self.study.reported if name not in report.metrics]
+        if missing:
+            raise BadInput(f"a report needs {' and '.join(missing)}, got {', '.join(report.metrics) or 'nothing'}")
         slot = self.roster.hear(report.slot, now)
         decided = self._decisions.remembered(number, report)
         if decided is not None and decided.action == "stop":  # which ended the attempt that asks again
@@ -237,7 +240,7 @@ class Coordinator:
             return answer
         if trial is None or trial.state is State.RUNNING or trial.attempt != finish.attempt:
             trial = self._attempts.current(number, finish.attempt, finish.ask.slot)
-            self._attempts.end(trial, *_judge(trial, finish), now, finish.details)
+            self._attempts.end(trial, *self._judge(trial, finish), now, finish.details)
         return self.lease(finish.ask, now)
 
     # Time
@@ -285,11 +288,13 @@ class Coordinator:
     def _next_repeat(self) -> Trial | None:
         return next_repeat(self.study, self.rules.top, self.rules.seeds)
 
-
-def _judge(trial: Trial, finish: Finish) -> tuple[Outcome, str]:
-    """Return how an attempt has ended: one that was paused waits on a rung, or for another slot than its own."""
-    if finish.outcome != "paused":
-        return finish.outcome, finish.cause
-    if trial.is_held:
-        return "paused", f"it waits after {trial.halted} epochs to be promoted"
-    return "released", "its slot is being taken away"
+    def _judge(self, trial: Trial, finish: Finish) -> tuple[Outcome, str]:
+        """Return how an attempt has ended: one that was paused waits on a rung, or for another slot than its own."""
+        if finish.outcome == "complete":
+            broken = self.study.broken(trial.last)
+            return "complete", broken and f"not feasible: {broken}"
+        if finish.outcome != "paused":
+            return finish.outcome, finish.cause
+        if trial.is_held:
+            return "paused", f"it waits after {trial.halted} epochs to be promoted"
+        return "released", "its slot is being taken away"

@@ -17,7 +17,7 @@ from tinderbox.data import Dataset, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
 from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
-from tinderbox.sweeping.events import AttemptEnded, StudyStarted, encode
+from tinderbox.sweeping.events import AttemptEnded, StudyStarted, TrialProposed, encode
 
 
 class Steps:
@@ -85,6 +85,17 @@ def test_a_budget_that_was_raised_needs_spark(plan: Plan, recorded: StudyFolder)
     """A study that has ended goes on with it."""
     recorded.write_job({**recorded.read_job(), "budget": {"trials": 1, "time": 5.0}}, plan.run)
     with pytest.raises(TinderboxError, match="Spark is started"):
+        sweep.run(plan)
+
+
+def test_a_budget_that_is_raised_when_leaders_were_trained_again(plan: Plan, recorded: StudyFolder) -> None:
+    """Comes too late: the search is over, and trials of it would be numbered among the repeats."""
+    again = TrialProposed(time=121, trial=2, parameters={"x": 1.0}, seed=2, known=2, repeats=1)
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)) + encode(again))
+    log.close()
+    recorded.write_job({**recorded.read_job(), "budget": {"trials": 1, "time": 5.0}}, plan.run)
+    with pytest.raises(BadInput, match="has trained its leaders again, so its search is over and its budget stays"):
         sweep.run(plan)
 
 

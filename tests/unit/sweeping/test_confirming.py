@@ -69,7 +69,6 @@ def test_a_search_that_goes_on_is_not_confirmed(desk: Open) -> None:
     opened.report(lease, 2, 0.1, last=True)
     opened.finish(lease)
     assert not opened.coordinator.repeat(opened.now)
-    opened.coordinator.allow(3, None)
 
 
 def test_without_it_nothing_is_repeated(desk: Open) -> None:
@@ -134,3 +133,10 @@ def test_mean_and_deviation() -> None:
     assert Confirmed(trial, (1.0, 3.0)).mean == 2.0
     assert Confirmed(trial, (1.0, 3.0)).deviation == pytest.approx(statistics.stdev([1.0, 3.0]))
     assert Confirmed(trial, (1.0,)).deviation is None
+
+
+def test_a_search_that_is_over_stays_over(desk: Open) -> None:
+    """Trials that a raised limit would let follow are not mixed with the repeats."""
+    opened = play(desk(4, top=1, seeds=1))
+    opened.coordinator.allow(9, None)
+    assert opened.coordinator.wanted() is None
