@@ -122,7 +122,7 @@ class Simulation:
     def run(self) -> Study:
         """Let trials run and return the study."""
         job, proposer = self.job, Proposer(self.job)
-        study = Study(job.metric.name, job.metric.direction)
+        study = Study(*job.aims)
         coordinator = Coordinator(study, rules_for(job, proposer), lambda event: None, self.now)
         for _ in range(self.budget):
             while (number := coordinator.wanted()) is not None:

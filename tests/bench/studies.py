@@ -111,7 +111,7 @@ class SlotHost:
         code, data = self._scratch / plan.objective.digest[:16], self._scratch / "data"
         plan.objective.unpack(code)
         unpack(lambda: pack(plan.data), data)
-        work = Work(plan.objective, plan.job.metric.name, code, data, plan.job.isolation == "reuse")
+        work = Work(plan.objective, plan.job.reported, code, data, plan.job.isolation == "reuse")
         self._connection.send((work, study.url, study.token))
         attempts: int = self._connection.recv()
         return attempts

@@ -1,10 +1,11 @@
 """Job files: what may be written in them, and how they are read."""
 
 from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
+from tinderbox.config.metric import COLUMNS, Constraint, Metric
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
 from tinderbox.config.reading import check_sweep, read_sweep
 from tinderbox.config.search import Search, WarmStart, Zoom
-from tinderbox.config.sweep import COLUMNS, Budget, Metric, SweepJob
+from tinderbox.config.sweep import Budget, SweepJob
 
 __all__ = [
     "COLUMNS",
@@ -12,6 +13,7 @@ __all__ = [
     "AnyParameter",
     "Budget",
     "ChoiceParameter",
+    "Constraint",
     "Digits",
     "FloatParameter",
     "Function",

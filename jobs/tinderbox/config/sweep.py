@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tinderbox.config.data import AnyData, Digits
+from tinderbox.config.metric import COLUMNS, Constraint, Metric
 from tinderbox.config.model import Closed, Seconds
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
 from tinderbox.config.search import Search
@@ -15,34 +17,9 @@ from tinderbox.config.search import Search
 LONGEST_SECONDS = 3650 * 86_400
 TRIALS_OF_ROUND = 3
 
-COLUMNS = ("trial", "state", "baseline", "epoch", "seconds", "attempts", "cause")
-"""What the table of trials says of each trial, beside its metric and its parameters: names that these cannot have."""
-
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ARGUMENTS = ("self", "epoch", "checkpoint")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-
-
-class Metric(Closed):
-    """The value that `trial.report` must carry and that decides which trial is best.
-
-    A trial's value is its last report, not its luckiest one.
-    """
-
-    name: str
-    direction: Literal["minimize", "maximize"]
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not name.strip() or not name.isprintable():
-            raise ValueError(f"a metric's name is a text on one line, got {name!r}")
-        if name in _ARGUMENTS:
-            raise ValueError(f"{name} is an argument of trial.report itself; give the metric another name")
-        if name in COLUMNS:
-            raise ValueError(f"{name} is a column of the table of trials itself; give the metric another name")
-        return name
 
 
 class Budget(Closed):
@@ -103,6 +80,12 @@ class SweepJob(Closed):
         description="modules imported once per slot, before any trial, so that no trial waits for them",
     )
     metric: Metric
+    objectives: Annotated[list[Metric], Field(min_length=1)] | None = Field(
+        default=None, description="further objectives: the trials that no other one beats in all of them are told"
+    )
+    constraints: Annotated[list[Constraint], Field(min_length=1)] | None = Field(
+        default=None, description="bounds on reported metrics; a trial whose last report breaks one cannot be best"
+    )
     parameters: dict[str, AnyParameter] = Field(min_length=1)
     search: Search
     budget: Budget = Budget()
@@ -119,6 +102,21 @@ class SweepJob(Closed):
     seed: int = Field(default=0, ge=0, lt=2**63)
     data: AnyData = Digits(source="digits")
     storage: str = Field(default="studies", description="folder or fsspec URL that holds studies")
+
+    @property
+    def aims(self) -> tuple[str, str, Sequence[Metric], Sequence[Constraint]]:
+        """What a study of this job is after: its metric and its direction, further objectives, constraints."""
+        return self.metric.name, self.metric.direction, self.objectives or (), self.constraints or ()
+
+    @property
+    def signs(self) -> dict[str, int]:
+        """All objectives, the metric first, with what their values are multiplied by so that less is better."""
+        return {aim.name: aim.sign for aim in (self.metric, *(self.objectives or ()))}
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The metrics that every report must carry."""
+        return tuple(dict.fromkeys([*self.signs, *(rule.name for rule in self.constraints or ())]))
 
     @field_validator("search", mode="before")
     @classmethod
@@ -140,14 +138,43 @@ class SweepJob(Closed):
         return objective
 
     @model_validator(mode="after")
+    def _check_objectives(self) -> SweepJob:
+        names = [aim.name for aim in (self.metric, *(self.objectives or ()))]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"objectives: {name} is an objective twice; name each once, and the metric not again")
+        bounds = [(rule.name, rule.min is None) for rule in self.constraints or ()]
+        for bound in bounds:
+            if bounds.count(bound) > 1:
+                raise ValueError(f"constraints: {bound[0]} has two bounds on one side; leave one of them out")
+        if (self.objectives or self.constraints) and (reason := self._find_unfit()):
+            raise ValueError(f"{'objectives' if self.objectives else 'constraints'}: {reason}")
+        return self
+
+    def _find_unfit(self) -> str:
+        """Return what does not go with further objectives or constraints and what to do, empty where all does."""
+        search = self.search
+        if self.rungs is not None:
+            return "rungs compare trials by one metric, long before their last report; leave one of the two out"
+        if search.method == "cma-es":
+            return "cma-es searches by one metric and knows no bounds; search tpe or gp"
+        if search.warm_start is not None:
+            return "search.warm_start takes over only the metric of an earlier study; leave one of the two out"
+        if search.zoom is not None and self.objectives:
+            return (
+                "search.zoom narrows to where one metric is best, and would lose the others; leave one of the two out"
+            )
+        return ""
+
+    @model_validator(mode="after")
     def _check_parameters(self) -> SweepJob:
         for name, parameter in self.parameters.items():
             if not _PARAMETER.fullmatch(name):
                 raise ValueError(f"a parameter's name is a Python identifier, got {name!r}")
             if name in COLUMNS:
                 raise ValueError(f"{name} is a column of the table of trials itself; give the parameter another name")
-            if name == self.metric.name:
-                raise ValueError(f"parameter {name} is called like the metric; give one of them another name")
+            if name in self.reported:
+                raise ValueError(f"parameter {name} is called like a metric; give one of them another name")
             for parent, wanted in parameter.when.items():
                 self._check_condition(name, parent, wanted if isinstance(wanted, list) else [wanted])
         return self

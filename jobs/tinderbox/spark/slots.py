@@ -46,7 +46,7 @@ class SlotPlan:
     url: str
     token: str
     objective: Objective
-    metric: str
+    metrics: tuple[str, ...]
     data: str
     preload: tuple[str, ...]
     repeat: bool
@@ -173,7 +173,7 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> bool:
     scratch = Path(SparkFiles.getRootDirectory()) / f"tinderbox-{plan.study}"
     work = Work(
         objective=plan.objective,
-        metric=plan.metric,
+        metrics=plan.metrics,
         code=scratch / f"code-{plan.objective.digest[:16]}",
         data=scratch / f"data-{plan.data[:16]}",
         repeat=plan.repeat,

@@ -33,7 +33,7 @@ class Work:
     """What a child needs before it can run a trial; `code` and `data` are folders that its slot has filled."""
 
     objective: Objective
-    metric: str
+    metrics: tuple[str, ...]
     code: Path
     data: Path
     repeat: bool
@@ -107,7 +107,7 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
             connection.send(Over("failed", prepared))
         else:
             function, data = prepared
-            trial = Trial(start.lease, data, work.metric, Pipe(connection, start.folder), start.checkpoint)
+            trial = Trial(start.lease, data, work.metrics, Pipe(connection, start.folder), start.checkpoint)
             connection.send(run(function, trial))
         if not work.repeat:
             return

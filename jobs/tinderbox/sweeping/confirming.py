@@ -15,10 +15,11 @@ from tinderbox.sweeping.study import Study
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A leader of the search and the values that its repeats have reached."""
+    """A leader of the search, the values that its repeats have reached, and the constraints that their means break."""
 
     trial: Trial
     values: tuple[float, ...]
+    broken: str = ""
 
     @property
     def mean(self) -> float:
@@ -46,10 +47,13 @@ def _is_searching(study: Study) -> bool:
 
 
 def confirmations(study: Study) -> list[Confirmed]:
-    """Return the leaders that have a repeat with a value, the one with the best mean first."""
+    """Return the leaders that have a repeat with a value, those first that are feasible on average, by their means."""
     found = []
     for number, members in study.repeats.items():
-        values = [trial.value(study.metric) for trial in members if trial.state is State.COMPLETE]
-        if told := tuple(value for value in values if value is not None):
-            found.append(Confirmed(study.trials[number], told))
-    return sorted(found, key=lambda one: one.mean, reverse=study.direction == "maximize")
+        told = [trial.last for trial in members if trial.state is State.COMPLETE and study.metric in trial.last]
+        if told:
+            means = {name: statistics.fmean(values[name] for values in told) for name in study.reported}
+            values = tuple(metrics[study.metric] for metrics in told)
+            found.append(Confirmed(study.trials[number], values, study.broken(means)))
+    sign = study.signs[study.metric]
+    return sorted(found, key=lambda one: (one.broken != "", sign * one.mean))

@@ -49,13 +49,13 @@ class Decisions:
         self, trial: Trial, report: Report, slot: Slot, closing: bool, level: int | None, now: float
     ) -> Decision:
         attempts = self._attempts
-        metric, value = attempts.study.metric, report.metrics[attempts.study.metric]
-        if not math.isfinite(value):
-            attempts.end(trial, "diverged", f"{metric} was {value} in epoch {report.epoch}", now)
-            return Decision(action="stop")
+        told = {name: report.metrics[name] for name in attempts.study.reported}
+        for name, value in told.items():
+            if not math.isfinite(value):
+                attempts.end(trial, "diverged", f"{name} was {value} in epoch {report.epoch}", now)
+                return Decision(action="stop")
         if report.last:
-            wanted = trial.baseline or (trial.repeats is None and attempts.leaders.would_take(value))
-            return Decision(save=report.can_save and wanted)
+            return Decision(save=report.can_save and (trial.baseline or attempts.leaders.would_take(trial)))
         if closing:
             attempts.end(trial, "stopped", "the study's time is used up", now)
             return Decision(action="stop")

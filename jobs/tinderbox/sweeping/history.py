@@ -116,9 +116,14 @@ class Trial:
         """Return where the trial stands once its attempt has ended this way."""
         return _ENDS.get(outcome) or (State.PAUSED if self.is_held else State.WAITING)
 
+    @property
+    def last(self) -> Metrics:
+        """The metrics of its last report, empty before the first."""
+        return self.reports.get(self.epoch, {})
+
     def value(self, metric: str) -> float | None:
         """Return the metric's last report, None where there is none."""
-        return self.reports[self.epoch].get(metric) if self.reports else None
+        return self.last.get(metric)
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """Return epochs and values of a metric in order."""

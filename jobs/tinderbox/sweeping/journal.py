@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from tinderbox.config import Constraint, Metric
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.events import CheckpointSaved, Event, Reported, decode, encode
 from tinderbox.sweeping.study import Study
@@ -53,13 +54,19 @@ def _placed(segments: Iterable[bytes]) -> Iterator[tuple[str, Event]]:
             yield place, event
 
 
-def rebuild(segments: Iterable[bytes], metric: str, direction: str) -> Study:
-    """Return the study that a record adds up to.
+def rebuild(
+    segments: Iterable[bytes],
+    metric: str,
+    direction: str,
+    further: Sequence[Metric] = (),
+    constraints: Sequence[Constraint] = (),
+) -> Study:
+    """Return the study that a record adds up to, with the aims of its job.
 
     Raises:
         TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
     """
-    study = Study(metric, direction)
+    study = Study(metric, direction, further, constraints)
     for place, event in _placed(segments):
         try:
             study.apply(event)

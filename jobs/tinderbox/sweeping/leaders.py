@@ -1,10 +1,10 @@
-"""The best trials of a study so far, whose states are kept."""
+"""The best feasible trials of a study so far, whose states are kept."""
 
 from __future__ import annotations
 
 import bisect
 
-from tinderbox.sweeping.history import State, Trial
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.study import Study
 
 Key = tuple[float, int]
@@ -12,27 +12,26 @@ Key = tuple[float, int]
 
 
 class Leaders:
-    """The `count` best complete trials of a study, best first."""
+    """The `count` best trials of a study that can be the best one, best first."""
 
     def __init__(self, study: Study, count: int) -> None:
         self._study, self._count = study, count
-        self._sign = 1 if study.direction == "minimize" else -1
+        self._sign = study.signs[study.metric]
         self._best = study.ranked()[:count]
 
     def __contains__(self, trial: Trial) -> bool:
         """Whether a trial is among them."""
         return any(leader is trial for leader in self._best)
 
-    def would_take(self, value: float) -> bool:
-        """Whether a trial that ends with this value would be among them."""
-        return len(self._best) < self._count or self._sign * value < self._key(self._best[-1])[0]
+    def would_take(self, trial: Trial) -> bool:
+        """Whether a trial that ends with its newest report would be among them."""
+        if trial.repeats is not None or self._study.broken(trial.last):
+            return False
+        return len(self._best) < self._count or self._key(trial)[0] < self._key(self._best[-1])[0]
 
     def take(self, trial: Trial) -> Trial | None:
         """Note that a trial has ended, and return the one that is not among the best any more because of it."""
-        value = trial.value(self._study.metric)
-        if trial.state is not State.COMPLETE or trial.repeats is not None or value is None:
-            return None
-        if not self.would_take(value):
+        if not self._study.may_win(trial) or not self.would_take(trial):
             return None
         bisect.insort(self._best, trial, key=self._key)
         return self._best.pop() if len(self._best) > self._count else None

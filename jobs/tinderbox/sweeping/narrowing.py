@@ -70,16 +70,20 @@ def _best_of(count: int) -> int:
 
 
 def weigh(study: Study, job: SweepJob) -> Evidence:
-    """Return what the trials of a study say; those that failed say nothing, nor do those too young to be compared."""
+    """Return what the trials of a study say; those that failed say nothing, nor do those too young to be compared.
+
+    One that breaks a constraint is as bad as one that diverged.
+    """
     ladder = [] if job.rungs is None else Ladder(job.rungs.min_epochs, job.rungs.reduction, job.epochs).levels
     sign, told = 1 if study.direction == "minimize" else -1, dict[int, list[float]]()
     known = [*study.recalled, *(trial for trial in study.trials.values() if trial.repeats is None)]
     for trial in known:
         values = values_at(trial, [*ladder, job.epochs], study.metric)
-        if values and trial.state not in (State.FAILED, State.DIVERGED):
+        if values and trial.state not in (State.FAILED, State.DIVERGED) and not study.broken(trial.last):
             told[trial.number] = [sign * value for value in values]
     trials = [trial for trial in known if trial.number in told]
-    diverged = [trial for trial in known if trial.state is State.DIVERGED]
+    broken = [trial for trial in known if trial.state is State.COMPLETE and study.broken(trial.last)]
+    diverged = [*(trial for trial in known if trial.state is State.DIVERGED), *broken]
     # On rungs the baseline runs whole, however bad it is.
     heights = sorted(len(told[trial.number]) for trial in trials if not trial.baseline)
     enough = _best_of(len(trials) + len(diverged))

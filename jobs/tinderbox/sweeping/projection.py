@@ -3,20 +3,23 @@
 Optuna knows no leases, no attempts and no pauses. Ended trials are shown complete, pruned (diverged: the worst
 there is) or failed (the function's own error says nothing about the space). One that is paused on a rung is shown
 pruned too, with what it has reported: samplers take a running one for bad, and do not count it. Other open ones are
-shown running, so that the constant liar keeps two slots from trying the same point.
+shown running, so that the constant liar keeps two slots from trying the same point. With several objectives Optuna
+knows no values of an epoch, so a pruned trial has none there. How far a trial is beyond each constraint goes along.
 """
 
 from __future__ import annotations
 
 import bisect
 import copy
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tinderbox.config import AnyParameter, ChoiceParameter, IntParameter, SweepJob
 from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.front import Front
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.past import KNOWN_TRIALS, Past
 from tinderbox.sweeping.seeds import derive
@@ -45,6 +48,7 @@ class Sampled:
         self._picture = picture_type()
         self._pictures: dict[tuple[int, State, int], optuna.trial.FrozenTrial] = {}
         self._best: list[tuple[Rank, Trial]] = []
+        self._front = Front(job.signs) if job.objectives else None
         self._inside: list[Trial] = []
         self._looked = self._ranked = 0
         # CMA-ES keeps its covariance in attributes of the trials that it proposed.
@@ -56,9 +60,7 @@ class Sampled:
         from optuna.trial import TrialState
 
         storage = optuna.storages.InMemoryStorage()
-        study = optuna.create_study(
-            storage=storage, direction=self._job.metric.direction, sampler=self._sampler(number)
-        )
+        study = optuna.create_study(storage=storage, directions=directions(self._job), sampler=self._sampler(number))
         known = [*past.recalled, *past.ended]
         self._inside += self._those_inside(known[self._looked :])
         self._looked = len(known)
@@ -97,22 +99,32 @@ class Sampled:
         return [trial for trial in trials if lies_in(self._space, trial.parameters)]
 
     def _select(self, ended: Sequence[Trial]) -> Sequence[Trial]:
-        """Return the best quarter of what a sampler may see, and the newest for the rest."""
+        """Return the best quarter of what a sampler may see, and the newest for the rest.
+
+        Of several objectives' front, that is the newest ones.
+        """
         if len(ended) <= KNOWN_TRIALS:
             return ended
         older = len(ended) - KNOWN_TRIALS * 3 // 4
         for trial in ended[self._ranked : older]:
-            if (rank := self._rank(trial)) is not None:
+            if (rank := self._rank(trial)) is None:
+                continue
+            if self._front is None:
                 bisect.insort(self._best, (rank, trial))
+            elif trial.state is State.COMPLETE:
+                self._front.take(trial)
         del self._best[KNOWN_TRIALS // 4 :]
         self._ranked = older
-        return [*(trial for _, trial in self._best), *ended[older:]]
+        best = [trial for _, trial in self._best] if self._front is None else self._front.newest(KNOWN_TRIALS // 4)
+        return [*best, *ended[older:]]
 
     def _rank(self, trial: Trial) -> Rank | None:
         value = trial.value(self._job.metric.name)
         if value is None or trial.state not in (State.COMPLETE, State.STOPPED):
             return None
-        whole, sign = trial.state is State.COMPLETE, 1 if self._job.metric.direction == "minimize" else -1
+        if any(excess > 0 for excess in excesses(trial, self._job).values()):
+            return None
+        whole, sign = trial.state is State.COMPLETE, self._job.metric.sign
         return not whole, 0 if whole else -trial.epoch, sign * value, trial.number
 
     def _show_settled(self, trials: Sequence[Trial]) -> list[tuple[int, optuna.trial.FrozenTrial]]:
@@ -127,21 +139,25 @@ class Sampled:
     def _show(self, trial: Trial, state: optuna.trial.TrialState) -> optuna.trial.FrozenTrial:
         from optuna.trial import TrialState
 
-        metric = self._job.metric.name
-        pruned = state is TrialState.PRUNED and trial.state is not State.DIVERGED
-        return self._picture(
+        signs, pruned = self._job.signs, state is TrialState.PRUNED and trial.state is not State.DIVERGED
+        has_values = bool(trial.reports) and (pruned or state is TrialState.COMPLETE)
+        picture = self._picture(
             number=-1,
             trial_id=-1,
             state=state,
-            value=trial.value(metric) if pruned or state is TrialState.COMPLETE else None,
+            value=None,
+            values=[trial.last[name] for name in signs] if has_values else None,
             datetime_start=None,
             datetime_complete=None,
             params=trial.parameters,
             distributions={name: self._distributions[name] for name in trial.parameters},
             user_attrs={},
             system_attrs=self._attributes.get(trial.number, {}),
-            intermediate_values=dict(trial.curve(metric)) if pruned else {},
+            intermediate_values=dict(trial.curve(self._job.metric.name)) if pruned and len(signs) == 1 else {},
         )
+        for rule, excess in excesses(trial, self._job).items() if state is not TrialState.RUNNING else ():
+            picture.set_constraint(rule, excess)
+        return picture
 
 
 def picture_type() -> type[optuna.trial.FrozenTrial]:
@@ -170,6 +186,21 @@ def shown_state(trial: Trial) -> optuna.trial.TrialState:
         State.PAUSED: TrialState.PRUNED,
     }
     return shown.get(trial.state, TrialState.RUNNING)
+
+
+def directions(job: SweepJob) -> list[Literal["minimize", "maximize"]]:
+    """Return the directions of a job's objectives, the metric's first."""
+    return [objective.direction for objective in (job.metric, *(job.objectives or ()))]
+
+
+def excesses(trial: Trial, job: SweepJob) -> dict[str, float]:
+    """Return by how much a trial's last report is beyond each constraint, a diverged trial's beyond all measure."""
+    diverged = trial.state is State.DIVERGED
+    return {
+        f"{rule.name} {rule.bound}": math.inf if diverged else rule.excess(trial.last[rule.name])
+        for rule in job.constraints or ()
+        if diverged or trial.reports
+    }
 
 
 def distribution(parameter: AnyParameter) -> optuna.distributions.BaseDistribution:

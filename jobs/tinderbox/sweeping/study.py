@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinderbox.config import Constraint, Metric
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
@@ -43,6 +44,7 @@ class SlotLife:
 class Study:
     """A study, rebuilt from its events; `ended` lists trials in the order in which they ended, `open` the others.
 
+    `metric` says which trial is best; `further` objectives and `constraints` on what is reported stand beside it.
     `paused` are the open ones that wait on a rung, in the order in which they came there, and `rounds` what the search
     was narrowed to. `recalled` are trials of an earlier study, under numbers below 0.
     `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
@@ -52,6 +54,8 @@ class Study:
 
     metric: str
     direction: str
+    further: Sequence[Metric] = ()
+    constraints: Sequence[Constraint] = ()
     generation: int = 0
     started: float | None = None
     resumed: float = 0.0
@@ -73,6 +77,29 @@ class Study:
     best: Trial | None = None
     baseline: Trial | None = None
 
+    @property
+    def signs(self) -> dict[str, int]:
+        """All objectives, the metric first, with what their values are multiplied by so that less is better."""
+        return {
+            self.metric: 1 if self.direction == "minimize" else -1,
+            **{objective.name: objective.sign for objective in self.further},
+        }
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The metrics that every report must carry."""
+        return tuple(dict.fromkeys([*self.signs, *(rule.name for rule in self.constraints)]))
+
+    def broken(self, values: Mapping[str, float]) -> str:
+        """Return in words which constraints values break, empty where they keep all: then they are feasible."""
+        broken = [rule for rule in self.constraints if rule.name in values and rule.excess(values[rule.name]) > 0]
+        return " and ".join(f"{rule.name} is {values[rule.name]:.6g}, not {rule.bound}" for rule in broken)
+
+    def may_win(self, trial: Trial) -> bool:
+        """Whether a trial can be the best one: complete, feasible, and no repeat."""
+        value = trial.value(self.metric) if trial.state is State.COMPLETE and trial.repeats is None else None
+        return value is not None and math.isfinite(value) and not self.broken(trial.last)
+
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value beats another one in this study's direction; a finite value beats none at all."""
         if not math.isfinite(value):
@@ -89,17 +116,10 @@ class Study:
         return self.spent + now - self.resumed if self.started else 0.0
 
     def ranked(self) -> list[Trial]:
-        """Return the complete trials that have a value, best first, the earlier of equals first; repeats left out."""
-        sign = 1 if self.direction == "minimize" else -1
-        keys = {
-            trial.number: (sign * value, trial.number)
-            for trial in self.trials.values()
-            if trial.state is State.COMPLETE
-            and trial.repeats is None
-            and (value := trial.value(self.metric)) is not None
-            and math.isfinite(value)
-        }
-        return [self.trials[number] for number in sorted(keys, key=keys.__getitem__)]
+        """Return the trials that can be the best one, best first, the earlier of equals first."""
+        sign = self.signs[self.metric]
+        rivals = [trial for trial in self.trials.values() if self.may_win(trial)]
+        return sorted(rivals, key=lambda trial: (sign * trial.last[self.metric], trial.number))
 
     def apply(self, event: Event) -> None:
         """Take one event into the state."""
@@ -172,9 +192,7 @@ class Study:
         self._move(trial, trial.state_after(event.outcome))
         if trial.state.ended:
             self.ended.append(self.open.pop(trial.number))
-        value = trial.value(self.metric)
-        is_rival = trial.state is State.COMPLETE and trial.repeats is None
-        if is_rival and value is not None and self.better(value, self.best_value):
+        if self.may_win(trial) and self.better(trial.last[self.metric], self.best_value):
             self.best = trial
 
     def _move(self, trial: Trial, state: State) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,12 +43,12 @@ class Trial:
     """
 
     def __init__(
-        self, lease: Lease, data: Dataset, metric: str, channel: Channel, checkpoint: Path | None = None
+        self, lease: Lease, data: Dataset, metrics: Sequence[str], channel: Channel, checkpoint: Path | None = None
     ) -> None:
         self.number, self.params, self.seed, self.epochs = lease.trial, lease.parameters, lease.seed, lease.epochs
         self.epoch = lease.resume.epoch if lease.resume is not None and checkpoint is not None else 0
         self.data, self.checkpoint = data, checkpoint
-        self._metric, self._channel = metric, channel
+        self._metrics, self._channel = metrics, channel
         self._newest: tuple[int, dict[str, float], Save | None] | None = None
         self._done = False
 
@@ -58,7 +59,7 @@ class Trial:
         wanted, before this call returns. The function may be ended here, when its trial need not go on.
 
         Raises:
-            BadInput: The epoch does not follow the last one, a metric is no number, or the study's metric is missing.
+            BadInput: The epoch does not follow the last one, a metric is no number, or one of the study's is missing.
         """
         numbers = self._check(epoch, metrics)
         self._newest = (int(epoch), numbers, checkpoint)  # it may be NumPy's
@@ -72,7 +73,8 @@ class Trial:
             BadInput: There was no report at all.
         """
         if self._newest is None and self.epoch == 0:  # what goes on from its last epoch has nothing left to report
-            raise BadInput(f"the function returned without a report; call trial.report(epoch, {self._metric}=...)")
+            call = ", ".join(["epoch", *(f"{name}=..." for name in self._metrics)])
+            raise BadInput(f"the function returned without a report; call trial.report({call})")
         if not self._done:
             self._deliver(last=True)
 
@@ -93,8 +95,11 @@ class Trial:
         newest = self._newest[0] if self._newest else 0
         if not isinstance(epoch, Integral) or epoch <= newest:
             raise BadInput(f"report takes whole epochs that go up, from 1; after {newest} it got {epoch!r}")
-        if self._metric not in metrics:
-            raise BadInput(f"report needs {self._metric}, the study's metric; it got {', '.join(metrics) or 'none'}")
+        missing = [name for name in self._metrics if name not in metrics]
+        if missing:
+            count = len(self._metrics)
+            named = "the study's metric" if count == 1 else f"one of the study's {count} metrics"
+            raise BadInput(f"report needs {missing[0]}, {named}; it got {', '.join(metrics) or 'none'}")
         return {name: _number(name, value) for name, value in metrics.items()}
 
 

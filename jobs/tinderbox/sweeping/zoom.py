@@ -85,7 +85,7 @@ class Rounds:
 
 def _describe(evidence: Evidence, study: Study) -> str:
     if not evidence.best:
-        return "no trial has a value, so nothing is narrowed"
+        return f"no trial {'is feasible' if study.constraints else 'has a value'}, so nothing is narrowed"
     number = evidence.best[0].number
     leader = f"trial {number}" if number >= 0 else "one of the earlier study"
     return f"narrowed to the best {len(evidence.best)} of {len(evidence)} trials, of which {leader} leads"

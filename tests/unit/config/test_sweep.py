@@ -13,7 +13,7 @@ Accept = Callable[..., SweepJob]
 Refuse = Callable[[dict[str, Any]], str]
 
 KEYS = (
-    "kind, name, objective, code, preload, metric, parameters, search, budget, "
+    "kind, name, objective, code, preload, metric, objectives, constraints, parameters, search, budget, "
     "rungs, checkpoints, confirm, epochs, slots, cores, "
     "isolation, seed, data, storage"
 )
@@ -109,7 +109,7 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
             )
             for name in COLUMNS
         ),
-        ({"parameters.loss": MOMENTUM}, "parameter loss is called like the metric; give one of them another name"),
+        ({"parameters.loss": MOMENTUM}, "parameter loss is called like a metric; give one of them another name"),
         ({"code": "\ud800"}, r"a text must be UTF-8 without NUL, got '\ud800'"),
         ({"preload": ["keras", "a\0"]}, r"a text must be UTF-8 without NUL, got 'a\x00'"),
         ({"parameters": {}}, "parameters: dictionary should have at least 1 item after validation, not 0, got {}"),

@@ -59,7 +59,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         """Start the study."""
-        self.study = Study(self.job.metric.name, self.job.metric.direction)
+        self.study = Study(*self.job.aims)
         self.study.apply(StudyStarted(time=START, generation=1))
         for index in range(2):
             self.clocks[f"slot-{index}"] = START + 1

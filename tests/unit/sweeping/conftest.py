@@ -222,7 +222,7 @@ def serving(job: SweepJob, log: MemoryLog | None = None, port: int = 0, **rules:
     log, files, proposer = log or MemoryLog(), MemoryFiles(), Proposer(job)
     journal = Journal(log)
     rules = {"seed": job.seed, "epochs": job.epochs, "limit": proposer.limit, **rules}
-    study = rebuild(log.read(), job.metric.name, job.metric.direction)
+    study = rebuild(log.read(), *job.aims)
     server = Server(Coordinator(study, Rules(**rules), journal.add, time.time()), journal, proposer, files, TOKEN)
     try:
         yield Running(server, log, files, f"http://127.0.0.1:{server.start('127.0.0.1', port)}")
@@ -261,6 +261,6 @@ def make_work(tmp_path: Path, dataset: Dataset) -> Callable[..., Work]:
 
     def make(function: Callable[..., Any], repeat: bool = False) -> Work:
         unpack(lambda: pack(dataset), tmp_path / "data")
-        return Work(by_value(function), "loss", tmp_path / "code", tmp_path / "data", repeat)
+        return Work(by_value(function), ("loss",), tmp_path / "code", tmp_path / "data", repeat)
 
     return make

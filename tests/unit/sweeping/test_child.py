@@ -161,7 +161,7 @@ def test_a_function_that_does_not_load(
 ) -> None:
     """Each trial fails with the sentence, and the child stays in order."""
     work = make_work(lambda trial: None, repeat=True)
-    connection = begin(Work(objective, "loss", work.code, work.data, repeat=True))
+    connection = begin(Work(objective, ("loss",), work.code, work.data, repeat=True))
     for number in range(2):
         (over,) = converse(connection, lease(number))
         assert over.outcome == "failed"
@@ -187,7 +187,7 @@ class Silent:
 def here(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]], Over]:
     """Return a function that runs a function in this process, Keras left alone."""
     monkeypatch.delitem(sys.modules, "keras", raising=False)
-    return lambda function: run(function, Trial(lease(), dataset, "loss", Silent()))
+    return lambda function: run(function, Trial(lease(), dataset, ("loss",), Silent()))
 
 
 def test_a_function_that_raises_tells_where(here: Callable[[Callable[[Any], None]], Over]) -> None:
@@ -264,7 +264,7 @@ def test_a_trial_has_its_own_random_numbers(dataset: Dataset, monkeypatch: pytes
         trial.report(1, loss=0.5)
 
     for seed in (1, 2, 1):
-        assert run(function, Trial(lease(seed=seed), dataset, "loss", Silent())).outcome == "complete"
+        assert run(function, Trial(lease(seed=seed), dataset, ("loss",), Silent())).outcome == "complete"
     assert drawn[0] == drawn[2]
     assert drawn[0][0] != drawn[1][0]
     assert drawn[0][1] != drawn[1][1]

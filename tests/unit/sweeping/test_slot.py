@@ -655,7 +655,7 @@ class Door:
         return Decision()
 
 folder = Path(sys.argv[1])
-work = Work(Objective("endless:train"), "loss", folder / "code", folder / "data", False)
+work = Work(Objective("endless:train"), ("loss",), folder / "code", folder / "data", False)
 slot = Slot(Settings("a", "node", ("tinderbox.sweeping.child",)), work, Door())
 slot.run()
 """

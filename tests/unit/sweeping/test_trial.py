@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,13 @@ class Tape:
         self.saved.append((epoch, file.getvalue()))
 
 
-def make_trial(dataset: Dataset, tape: Tape, epochs: int = 3, done: int = 0) -> Trial:
+def make_trial(
+    dataset: Dataset, tape: Tape, epochs: int = 3, done: int = 0, metrics: Sequence[str] = ("loss",)
+) -> Trial:
     """Return a trial of three epochs, some of which may be done."""
     resume = Resume(epoch=done, path="4-1-2", sha256="00", size=1) if done else None
     lease = Lease(trial=4, attempt=1, parameters={"lr": 0.5}, seed=9, epochs=epochs, resume=resume)
-    return Trial(lease, dataset, "loss", tape, Path("state") if done else None)
+    return Trial(lease, dataset, metrics, tape, Path("state") if done else None)
 
 
 def test_a_trial_has_what_its_lease_says(dataset: Dataset) -> None:
@@ -179,6 +181,19 @@ def test_no_report_at_all(dataset: Dataset) -> None:
     with pytest.raises(BadInput) as refusal:
         make_trial(dataset, Tape()).close()
     assert str(refusal.value) == "the function returned without a report; call trial.report(epoch, loss=...)"
+    with pytest.raises(BadInput, match=r"call trial.report\(epoch, loss=..., latency_ms=...\)$"):
+        make_trial(dataset, Tape(), metrics=("loss", "latency_ms")).close()
+
+
+def test_a_report_carries_all_that_is_compared(dataset: Dataset) -> None:
+    """Further objectives and what has a bound are as needed as the metric; whatever else is reported travels too."""
+    tape = Tape()
+    trial = make_trial(dataset, tape, metrics=("loss", "latency_ms", "size"))
+    with pytest.raises(BadInput) as refusal:
+        trial.report(1, loss=0.5, size=3)
+    assert str(refusal.value) == "report needs latency_ms, one of the study's 3 metrics; it got loss, size"
+    trial.report(1, size=3, latency_ms=9, loss=0.5, accuracy=1)
+    assert tape.reports == [(1, {"size": 3.0, "latency_ms": 9.0, "loss": 0.5, "accuracy": 1.0}, False, False)]
 
 
 @pytest.mark.parametrize(
