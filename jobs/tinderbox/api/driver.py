@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import Guard, Patience, Unseen
@@ -17,6 +18,8 @@ from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.states import open_direct
+from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.journal import Journal, rebuild
@@ -217,6 +220,7 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",
         cores=job.cores,
+        door=Client if job.checkpoints.storage is None else partial(open_direct, job.checkpoints.storage, job.name),
         heap=heap,
         neighbours=neighbours,
     )

@@ -59,11 +59,20 @@ class Confirm(Closed):
 class Checkpoints(Closed):
     """How often the state of a running trial is saved: once it is `every` old, and every so many `epochs`.
 
-    What happens to a slot costs the trial at most what it did since.
+    What happens to a slot costs the trial at most what it did since. States go through the driver into the study, or,
+    where `storage` names one, straight to a folder or fsspec URL that all machines reach.
     """
 
     every: Annotated[Seconds, Field(gt=0, le=LONGEST_SECONDS)] = 60.0
     epochs: int | None = Field(default=None, ge=1, le=1_000_000_000)
+    storage: str | None = None
+
+    @field_validator("storage")
+    @classmethod
+    def _check_storage(cls, storage: str | None) -> str | None:
+        if storage is not None and "://" not in storage and not storage.startswith("/"):
+            raise ValueError(f"every machine goes there by itself, so it is a whole path or a URL, got {storage!r}")
+        return storage
 
 
 class SweepJob(Closed):

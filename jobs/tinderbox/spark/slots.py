@@ -25,7 +25,7 @@ from tinderbox.spark.executor import find_gpus, find_place, find_share, noticing
 from tinderbox.sweeping.child import Work
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.objective import Objective
-from tinderbox.sweeping.slot import Settings, Slot
+from tinderbox.sweeping.slot import Door, Settings, Slot
 
 _LONGEST_BACKOFF = 30.0
 _MOST_FAILURES = 5
@@ -38,8 +38,8 @@ UNWANTED = "there are to be fewer slots"
 class SlotPlan:
     """What every slot of a study is told; it travels in the closure of the slot's job, the token too.
 
-    `data` is the digest of the data set. `heap` is what an executor's Java may hold in bytes, and `neighbours` how many
-    slots share an executor, 0 where that is not known.
+    `data` is the digest of the data set, and `door` opens the way to the coordinator. `heap` is what an
+    executor's Java may hold in bytes, and `neighbours` how many slots share an executor, 0 where that is not known.
     """
 
     study: str
@@ -51,6 +51,7 @@ class SlotPlan:
     preload: tuple[str, ...]
     repeat: bool
     cores: int
+    door: Callable[[str, str], Door] = Client
     heap: int = 0
     neighbours: int = 0
 
@@ -189,6 +190,6 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> bool:
         share=find_share(plan.heap, plan.neighbours),
     )
     with noticing() as is_leaving:
-        slot = Slot(settings, work, Client(plan.url, plan.token), is_leaving)
+        slot = Slot(settings, work, plan.door(plan.url, plan.token), is_leaving)
         slot.run()
     return not slot.leaving

@@ -40,14 +40,16 @@ class StudyFolder:
     best/model.keras, best/parameters.yaml            the winner
     report.html, optuna.log, plots/                   made from the record
 
+    Where slots save states themselves, those are below `states` instead.
+
     Raises:
         BadInput: The URL is of a kind that is not known, or needs a package that is not installed.
     """
 
-    def __init__(self, storage: str, name: str) -> None:
+    def __init__(self, storage: str, name: str, states: str | None = None) -> None:
         self._files, root = _open(storage)
         self.name, self.root = name, f"{root}/{name}"
-        self.is_local = "file" in self._files.protocol
+        self.is_local, self.states = "file" in self._files.protocol, states
         self._logs_come, self._newest_logs = 0, dict[tuple[int, int], int]()
         self._log_locks = tuple(threading.Lock() for _ in range(16))
 
@@ -152,6 +154,12 @@ class StudyFolder:
         content: bytes = self._files.cat_file(self.path(name))
         return content
 
+    def remove(self, name: str) -> None:
+        """Remove a file, or a state by its own path or URL; one that is gone already is no error."""
+        files, path = _open(name) if is_elsewhere(name) else (self._files, self.path(name))
+        with suppress(FileNotFoundError):
+            files.rm_file(path)
+
     def has(self, name: str) -> bool:
         """Whether a file is there."""
         return bool(self._files.exists(self.path(name)))
@@ -165,11 +173,15 @@ class StudyFolder:
         return sorted(path.partition(f"{self.root}/")[2] for path in self._files.find(self.root))
 
     def fetch(self, name: str, folder: Path) -> Path:
-        """Return a file on this machine with the content of a stored one, copied where storage is elsewhere."""
-        if self.is_local:
-            return Path(self.path(name))
-        target = folder / name.replace("/", "-")
-        self._files.get_file(self.path(name), str(target))
+        """Return a file on this machine with the content of a stored one, copied where storage is elsewhere.
+
+        A state that its slot has saved is named by its own path or URL.
+        """
+        files, path = _open(name) if is_elsewhere(name) else (self._files, self.path(name))
+        if "file" in files.protocol:
+            return Path(path)
+        target = folder / path.replace("/", "-")
+        files.get_file(path, str(target))
         return target
 
     # For the routes
@@ -182,7 +194,7 @@ class StudyFolder:
         Raises:
             BadInput: What arrived has another digest.
         """
-        name = f"checkpoints/trial-{trial:05d}/attempt-{attempt}-epoch-{epoch}"
+        name = state_name(trial, attempt, epoch)
         hashed, size = hashlib.sha256(), 0
         async with _in_thread(self.replacing(name)) as file:
             async for block in blocks:
@@ -201,8 +213,11 @@ class StudyFolder:
 
     async def discard(self, path: str) -> None:
         """Throw a checkpoint of the study away; one that is gone already is no error."""
-        with suppress(FileNotFoundError):
-            await asyncio.to_thread(self._files.rm_file, self.path(path))
+        await asyncio.to_thread(self.remove, path)
+
+    def takes_state(self, path: str) -> bool:
+        """Whether this is where slots save states themselves; what is there is thrown away by its path."""
+        return self.states is not None and path.startswith(f"{self.states.rstrip('/')}/{self.name}/checkpoints/")
 
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Store what an attempt has printed so far, in place of an earlier call's text and never of a later one's."""
@@ -215,6 +230,16 @@ class StudyFolder:
             if place > self._newest_logs.get((trial, attempt), 0):
                 self.write(log_name(trial, attempt), text.encode())
                 self._newest_logs[trial, attempt] = place
+
+
+def state_name(trial: int, attempt: int, epoch: int) -> str:
+    """Return the name, in a study, of the state of a trial."""
+    return f"checkpoints/trial-{trial:05d}/attempt-{attempt}-epoch-{epoch}"
+
+
+def is_elsewhere(path: str) -> bool:
+    """Whether the path of a state is a whole one, or a URL, and not a name in its study."""
+    return "://" in path or path.startswith("/")
 
 
 def log_name(trial: int, attempt: int) -> str:

@@ -91,6 +91,11 @@ class Client:
         with path.open("rb") as file:
             self._send("PUT", f"/trials/{trial}/checkpoint?{query}", file, {"Content-Length": str(size)})
 
+    def note_state(self, trial: int, attempt: int, epoch: int, slot: str, path: str, sha256: str, size: int) -> None:
+        """Say that a slot has brought a checkpoint to storage itself."""
+        state = {"attempt": attempt, "epoch": epoch, "slot": slot, "path": path, "sha256": sha256, "size": size}
+        self._send("POST", f"/trials/{trial}/state?{urlencode(state)}", b"")
+
     def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
         """Fetch the state that an attempt goes on from.
 

@@ -48,6 +48,9 @@ class Files(Protocol):
             FileNotFoundError: It is gone.
         """
 
+    def takes_state(self, path: str) -> bool:
+        """Whether slots may keep a checkpoint there themselves."""
+
     async def discard(self, path: str) -> None:
         """Throw a checkpoint away; one that is gone already is no error."""
 
@@ -104,6 +107,7 @@ class Routes:
                 web.post("/trials/{trial:\\d+}/report", self.report),
                 web.put("/trials/{trial:\\d+}/checkpoint", self.checkpoint),
                 web.get("/trials/{trial:\\d+}/checkpoint", self.resume),
+                web.post("/trials/{trial:\\d+}/state", self.state),
                 web.post("/trials/{trial:\\d+}/finish", self.finish),
                 web.get("/status", self.status),
                 web.get("/files", self.files),
@@ -160,6 +164,24 @@ class Routes:
         path, size = await self._files.keep_checkpoint(trial, attempt, epoch, request.content.iter_any(), sha256)
         event = CheckpointSaved(
             time=self._host.now(), trial=trial, attempt=attempt, epoch=epoch, path=path, sha256=sha256, size=size
+        )
+        self._host.coordinator.saved(event, query["slot"])
+        await self._host.settle()
+        return web.json_response({})
+
+    async def state(self, request: web.Request) -> web.Response:
+        """Note a state that its slot has brought to storage itself."""
+        trial, query = _trial(request), request.query
+        if not self._files.takes_state(query["path"]):
+            raise BadInput(f"states of this study are not kept at {query['path']!r}")
+        event = CheckpointSaved(
+            time=self._host.now(),
+            trial=trial,
+            attempt=int(query["attempt"]),
+            epoch=int(query["epoch"]),
+            path=query["path"],
+            sha256=query["sha256"],
+            size=int(query["size"]),
         )
         self._host.coordinator.saved(event, query["slot"])
         await self._host.settle()

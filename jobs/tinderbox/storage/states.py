@@ -1,0 +1,78 @@
+"""Checkpoints that slots bring to storage and fetch from there themselves, past the driver."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tinderbox import checkpoint
+from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.storage.folder import StudyFolder, is_elsewhere, state_name
+from tinderbox.sweeping.client import Client
+from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report, Resume
+
+
+def open_direct(states: str, study: str, url: str, token: str) -> DirectDoor:
+    """Return the door of a slot whose states go to `states` by themselves."""
+    return DirectDoor(Client(url, token), states, study)
+
+
+class DirectDoor:
+    """A slot's way to its coordinator, but for states, which go straight to a folder or URL that all machines reach."""
+
+    def __init__(self, client: Client, states: str, study: str) -> None:
+        self._client, self._states = client, StudyFolder(states, study)
+        self._root = f"{states.rstrip('/')}/{study}"
+
+    def lease(self, ask: Ask) -> Answer:
+        """Ask for work."""
+        return self._client.lease(ask)
+
+    def report(self, trial: int, report: Report) -> Decision:
+        """Deliver a report."""
+        return self._client.report(trial, report)
+
+    def finish(self, trial: int, finish: Finish) -> Answer:
+        """End an attempt and ask for work."""
+        return self._client.finish(trial, finish)
+
+    def heartbeat(self, beat: Heartbeat) -> Decision:
+        """Say that the slot is alive."""
+        return self._client.heartbeat(beat)
+
+    def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
+        """Bring a checkpoint to storage, and tell the coordinator once it is there, whole.
+
+        Raises:
+            StaleAttempt: The attempt is not the trial's any more; nothing is left in storage.
+            TinderboxError: Storage does not take it.
+        """
+        (sha256, size), name = checkpoint.digest(path), state_name(trial, attempt, epoch)
+        try:
+            with path.open("rb") as source, self._states.replacing(name) as file:
+                shutil.copyfileobj(source, file)
+        except OSError as error:
+            raise TinderboxError(f"{self._root} does not take a checkpoint: {error}") from error
+        try:
+            self._client.note_state(trial, attempt, epoch, slot, f"{self._root}/{name}", sha256, size)
+        except StaleAttempt:
+            self._states.remove(name)  # nobody will ask for it
+            raise
+
+    def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
+        """Fetch the state that an attempt goes on from, from wherever it was saved.
+
+        Raises:
+            TinderboxError: It is gone, or not what was saved.
+        """
+        if not is_elsewhere(resume.path):  # it was saved before states went their own way
+            self._client.download(trial, attempt, slot, resume, path)
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
+                shutil.copyfile(self._states.fetch(resume.path, Path(scratch)), path)
+        except OSError as error:
+            raise TinderboxError(f"{resume.path} cannot be read: {error}") from error
+        if checkpoint.digest(path) != (resume.sha256, resume.size):
+            raise TinderboxError(f"what is in {resume.path} is not what was saved")

@@ -1,0 +1,155 @@
+"""States that slots keep themselves: whole, noted once they are there, read by whoever goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.storage import StudyFolder
+from tinderbox.storage.states import DirectDoor
+from tinderbox.sweeping.messages import Resume
+
+STATE = b"weights" * 1000
+SHA256 = hashlib.sha256(STATE).hexdigest()
+
+
+class Coordinator:
+    """Stands for a client: notes states, or refuses."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[Any, ...]] = []
+        self.refused = False
+        self.fetched: list[tuple[int, int, str]] = []
+
+    def note_state(self, *state: Any) -> None:
+        """Note a state."""
+        if self.refused:
+            raise StaleAttempt("attempt 1 of trial 3 is over")
+        self.noted.append(state)
+
+    def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
+        """Fetch a state through the driver."""
+        self.fetched.append((trial, attempt, slot))
+
+
+@pytest.fixture
+def coordinator() -> Coordinator:
+    """The coordinator."""
+    return Coordinator()
+
+
+@pytest.fixture(params=["folder", "memory"])
+def states(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where states are kept: a folder that all machines have, or a URL."""
+    return str(tmp_path / "shared") if request.param == "folder" else f"memory://{tmp_path.name}"
+
+
+@pytest.fixture
+def door(coordinator: Any, states: str) -> DirectDoor:
+    """A slot's door."""
+    return DirectDoor(coordinator, states, "small")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[bytes], Path]:
+    """Return a function that writes what a child has saved."""
+
+    def write(content: bytes) -> Path:
+        (tmp_path / "saved").write_bytes(content)
+        return tmp_path / "saved"
+
+    return write
+
+
+def resume(path: str, **changes: Any) -> Resume:
+    """Return the state that an attempt goes on from."""
+    return Resume(**{"epoch": 6, "path": path, "sha256": SHA256, "size": len(STATE), **changes})
+
+
+def test_a_state_goes_there_and_back(
+    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
+) -> None:
+    """Past the driver, which is told where it is."""
+    door.upload(3, 1, 6, "a", write(STATE))
+    path = f"{states}/small/checkpoints/trial-00003/attempt-1-epoch-6"
+    assert coordinator.noted == [(3, 1, 6, "a", path, SHA256, len(STATE))]
+    door.download(3, 2, "b", resume(path), tmp_path / "fetched")
+    assert (tmp_path / "fetched").read_bytes() == STATE
+    assert coordinator.fetched == []
+
+
+def test_the_driver_reads_it_and_throws_it_away(
+    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
+) -> None:
+    """By its own path; one that is gone is no error."""
+    door.upload(3, 1, 6, "a", write(STATE))
+    folder, path = StudyFolder(str(tmp_path / "studies"), "small", states), coordinator.noted[0][4]
+    assert folder.takes_state(path)
+    assert folder.fetch(path, tmp_path).read_bytes() == STATE
+    folder.remove(path)
+    folder.remove(path)
+    files, place = fsspec.url_to_fs(path)
+    assert not files.exists(place)
+
+
+def test_an_attempt_that_is_over_leaves_nothing(
+    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path]
+) -> None:
+    """Nobody would ever throw it away."""
+    coordinator.refused = True
+    with pytest.raises(StaleAttempt):
+        door.upload(3, 1, 6, "a", write(STATE))
+    files, place = fsspec.url_to_fs(f"{states}/small")
+    assert [path for path in files.find(place) if "epoch" in path] == []
+
+
+@pytest.mark.parametrize("changes", [{"sha256": "00"}, {"size": 3}])
+def test_a_state_that_has_changed_is_told(
+    door: DirectDoor,
+    coordinator: Coordinator,
+    write: Callable[[bytes], Path],
+    tmp_path: Path,
+    changes: dict[str, Any],
+) -> None:
+    """It would be trained on as if nothing was."""
+    door.upload(3, 1, 6, "a", write(STATE))
+    path = coordinator.noted[0][4]
+    with pytest.raises(TinderboxError, match=r"is not what was saved$"):
+        door.download(3, 2, "b", resume(path, **changes), tmp_path / "fetched")
+
+
+def test_a_state_that_is_gone_is_told(door: DirectDoor, states: str, tmp_path: Path) -> None:
+    """With its place."""
+    with pytest.raises(TinderboxError, match="/nothing cannot be read: "):
+        door.download(3, 2, "b", resume(f"{states}/nothing"), tmp_path / "fetched")
+
+
+def test_storage_that_takes_nothing_is_told(coordinator: Any, write: Callable[[bytes], Path], tmp_path: Path) -> None:
+    """And the coordinator is not."""
+    (tmp_path / "file").write_bytes(b"")
+    door = DirectDoor(coordinator, str(tmp_path / "file"), "small")
+    with pytest.raises(TinderboxError, match="does not take a checkpoint: "):
+        door.upload(3, 1, 6, "a", write(STATE))
+    assert coordinator.noted == []
+
+
+def test_an_earlier_state_comes_through_the_driver(door: DirectDoor, coordinator: Coordinator, tmp_path: Path) -> None:
+    """The study may have begun before its states went their own way."""
+    door.download(3, 2, "b", resume("checkpoints/trial-00003/attempt-1-epoch-6"), tmp_path / "fetched")
+    assert coordinator.fetched == [(3, 2, "b")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "/shared/other/checkpoints/x", "checkpoints/x", "/shared/small", "/shared/small/checkpointsx"],
+)
+def test_only_states_of_the_study_are_taken(path: str, tmp_path: Path) -> None:
+    """What a slot names is removed some day."""
+    assert not StudyFolder(str(tmp_path), "small", "/shared").takes_state(path)
+    assert not StudyFolder(str(tmp_path), "small").takes_state(path)
