@@ -10,10 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from tests.bench.studies import HERE
 from tinderbox.api.plan import make_plan
 from tinderbox.api.sweep import run
 from tinderbox.config import check_sweep
+from tinderbox.data import Dataset, Examples
 
 TABLE = Path(__file__).with_name("digits.json")
 EPOCHS = 10
@@ -37,7 +40,8 @@ def record(folder: str) -> list[dict[str, Any]]:
         "seed": 1,
         "storage": folder,
     }
-    study = run(make_plan(check_sweep(tree, "the record"), HERE)).record
+    job = check_sweep(tree, "the record")
+    study = run(make_plan(job, HERE, data=join_test(make_plan(job, HERE).data))).record
     return [
         {
             "parameters": trial.parameters,
@@ -46,6 +50,15 @@ def record(folder: str) -> list[dict[str, Any]]:
         }
         for trial in study.trials.values()
     ]
+
+
+def join_test(data: Dataset) -> Dataset:
+    """Return a data set whose validation examples are followed by the test examples, for the function to tell apart."""
+    validation, test = data.validation, data.test
+    assert test is not None
+    assert len(test) == len(validation)
+    joined = Examples(np.concatenate([validation.x, test.x]), np.concatenate([validation.y, test.y]))
+    return Dataset(data.train, joined, None, data.classes)
 
 
 if __name__ == "__main__":
