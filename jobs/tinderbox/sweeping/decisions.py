@@ -49,9 +49,8 @@ class Decisions:
         self, trial: Trial, report: Report, slot: Slot, closing: bool, level: int | None, now: float
     ) -> Decision:
         attempts = self._attempts
-        told = {name: report.metrics[name] for name in attempts.study.reported}
-        for name, value in told.items():
-            if not math.isfinite(value):
+        for name in attempts.study.reported:
+            if not math.isfinite(value := report.metrics[name]):
                 attempts.end(trial, "diverged", f"{name} was {value} in epoch {report.epoch}", now)
                 return Decision(action="stop")
         if report.last:

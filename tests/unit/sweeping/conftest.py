@@ -63,6 +63,7 @@ class Desk:
     now: float = START
     proposed: bool = True
     direction: str = "minimize"
+    beside: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         """Begin, or go on where a record ends."""
@@ -102,9 +103,12 @@ class Desk:
         assert answer.lease is not None
         return answer.lease
 
-    def report(self, lease: Lease, epoch: int = 1, value: float = 0.5, slot: str = "a", **more: Any) -> Decision:
-        """Report the metric of one epoch."""
-        report = Report(slot=slot, attempt=lease.attempt, epoch=epoch, metrics={"loss": value}, **more)
+    def report(
+        self, lease: Lease, epoch: int = 1, value: float = 0.5, slot: str = "a", others: Any = (), **more: Any
+    ) -> Decision:
+        """Report the metric of one epoch, and others."""
+        metrics = {"loss": value, **dict(others)}
+        report = Report(slot=slot, attempt=lease.attempt, epoch=epoch, metrics=metrics, **more)
         return self.coordinator.report(lease.trial, report, self.now)
 
     def save(self, lease: Lease, epoch: int, slot: str = "a", sha256: str = "00") -> str:
@@ -125,18 +129,19 @@ class Desk:
 
     def restart(self, kept: int | None = None) -> Desk:
         """Return the desk of a new driver that finds the first `kept` events of the record, by default all."""
-        return Desk(self.trials, self.rules, self.record[:kept], self.now, self.proposed, self.direction)
+        record = self.record[:kept]
+        return Desk(self.trials, self.rules, record, self.now, self.proposed, self.direction, self.beside)
 
     def replay(self) -> Study:
         """Return the study that the record adds up to."""
-        return rebuild([b"".join(map(encode, self.record))], "loss", self.direction)
+        return rebuild([b"".join(map(encode, self.record))], "loss", self.direction, *self.beside)
 
 
 @pytest.fixture
 def desk() -> Callable[..., Desk]:
-    """Return a function that opens a coordinator for so many trials."""
-    return lambda trials=3, proposed=True, direction="minimize", **rules: Desk(
-        trials, rules, proposed=proposed, direction=direction
+    """Return a function that opens a coordinator for so many trials; `beside` the metric are objectives and bounds."""
+    return lambda trials=3, proposed=True, direction="minimize", beside=(), **rules: Desk(
+        trials, rules, proposed=proposed, direction=direction, beside=beside
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +140,109 @@ def test_tpe_learns(make_job: MakeJob) -> None:
         ]
         found = [sampled(job).propose(number, Past(ended=ended))["x"] for number in range(40, 50)]
         assert sum(abs(x - target) for x in found) / 10 < 0.15  # type: ignore[operator]  # numbers
+
+
+SPEED = {"name": "latency", "direction": "maximize"}
+RULES = [{"name": "latency", "max": 0.5}, {"name": "size", "min": 2}]
+
+
+def told(number: int, state: State, **metrics: float) -> Trial:
+    """Return a trial with two reports of several metrics."""
+    made = trial(number, state)
+    made.reports = {1: dict.fromkeys(metrics, 9.0), 2: metrics}
+    return made
+
+
+def test_several_objectives_are_shown_without_curves(make_job: MakeJob, seen: Any) -> None:
+    """Optuna's study has a direction for each, in which there are no values of an epoch."""
+    job = make_job(search="tpe", objectives=[SPEED])
+    ended = [
+        told(0, State.COMPLETE, latency=0.5, loss=1.0),
+        told(1, State.STOPPED, latency=0.25, loss=2.0),
+        told(2, State.DIVERGED, latency=0.25, loss=math.nan),
+        trial(3, State.FAILED, None),
+    ]
+    sampled(job).propose(5, Past(ended=ended, running=[told(4, State.RUNNING, latency=0.5, loss=1.0)]))
+    assert [(one.state.name, one.values, one.intermediate_values) for one in seen[0]] == [
+        ("COMPLETE", [1.0, 0.5], {}),
+        ("PRUNED", [2.0, 0.25], {}),
+        ("PRUNED", None, {}),
+        ("FAIL", None, {}),
+        ("RUNNING", None, {}),
+    ]
+
+
+def test_how_far_a_trial_is_beyond_its_bounds_is_shown(make_job: MakeJob, seen: Any) -> None:
+    """More than 0 beyond them; a diverged trial is beyond all measure, and one that runs has nothing to say."""
+    job = make_job(search="tpe", constraints=RULES)
+    ended = [
+        told(0, State.COMPLETE, loss=1.0, latency=0.75, size=2.5),
+        told(1, State.DIVERGED, loss=math.nan, latency=0.25, size=2.0),
+        trial(2, State.FAILED, None),
+    ]
+    sampled(job).propose(4, Past(ended=ended, running=[told(3, State.RUNNING, loss=1.0, latency=1.0, size=1.0)]))
+    assert [one.constraints for one in seen[0]] == [
+        {"latency at most 0.5": 0.25, "size at least 2": -0.5},
+        {"latency at most 0.5": math.inf, "size at least 2": math.inf},
+        {},
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    "keys", [{"objectives": [SPEED]}, {"constraints": RULES}, {"objectives": [SPEED], "constraints": RULES}]
+)
+def test_tpe_proposes_whatever_has_ended(make_job: MakeJob, keys: dict[str, Any]) -> None:
+    """However few are complete or feasible, whether equal or not, and the same for the same seed."""
+    job = make_job(search={"method": "tpe", "startup": 2}, **keys)
+    for complete in (0, 1, 20):
+        ended = [
+            told(number, State.COMPLETE, loss=1.0, latency=number / 20, size=1.0) for number in range(complete)
+        ] + [
+            told(complete, State.STOPPED, loss=1.0, latency=0.1, size=3.0),
+            *(told(complete + n, State.DIVERGED, loss=math.nan, latency=0.1, size=3.0) for n in range(1, 30)),
+        ]
+        first, again = (sampled(job).propose(60, Past(ended=ended)) for _ in range(2))
+        assert first == again
+
+
+def test_tpe_learns_what_is_feasible(make_job: MakeJob) -> None:
+    """The less x the better, and below 0.6 it breaks the bound: proposals gather just above."""
+    job = make_job(search="tpe", constraints=[{"name": "latency", "max": 0.4}])
+    ended = [told(n, State.COMPLETE, loss=n / 40, latency=1 - n / 40) for n in range(40)]
+    for number, one in enumerate(ended):
+        one.parameters = {"x": number / 40}
+    found = [float(sampled(job).propose(number, Past(ended=ended))["x"]) for number in range(40, 50)]
+    assert sum(abs(x - 0.6) for x in found) / 10 < 0.15
+
+
+def test_tpe_learns_a_front(make_job: MakeJob) -> None:
+    """Two objectives that are best at 0.3 and 0.5 draw it to what lies between them."""
+    job = make_job(search="tpe", objectives=[{"name": "size", "direction": "minimize"}])
+    ended = [told(n, State.COMPLETE, loss=abs(n / 40 - 0.3), size=abs(n / 40 - 0.5)) for n in range(40)]
+    for number, one in enumerate(ended):
+        one.parameters = {"x": number / 40}
+    found = [float(sampled(job).propose(number, Past(ended=ended))["x"]) for number in range(40, 50)]
+    assert sum(0.25 < x < 0.55 for x in found) >= 9
+
+
+def test_of_a_long_study_the_front_is_kept(make_job: MakeJob, seen: Any) -> None:
+    """With several objectives the newest of the front are shown in the place of the best, feasible ones only."""
+    job = make_job(search="tpe", objectives=[SPEED], constraints=[{"name": "size", "max": 5}])
+    ended = [told(n, State.COMPLETE, loss=float(n), latency=float(n), size=1.0) for n in range(1000)]
+    ended[200].reports[2] = {"loss": 200.0, "latency": 0.0, "size": 1.0}
+    ended[300].reports[2] = {"loss": 0.0, "latency": 9999.0, "size": 6.0}
+    ended[624].state = State.FAILED
+    sampled(job).propose(1000, Past(ended=ended))
+    assert [one.values[0] for one in seen[0]] == [float(n) for n in (*range(499, 624), *range(625, 1000))]
+
+
+def test_of_a_long_study_the_best_feasible_are_kept(make_job: MakeJob, seen: Any) -> None:
+    """Those that break a constraint are shown while they are new."""
+    job = make_job(search="tpe", constraints=[{"name": "latency", "max": 0.5}])
+    ended = [told(n, State.COMPLETE, loss=float(n), latency=float(n % 2)) for n in range(1000)]
+    sampled(job).propose(1000, Past(ended=ended))
+    assert [one.value for one in seen[0]] == [float(n) for n in (*range(0, 250, 2), *range(625, 1000))]
 
 
 def test_cma_es_keeps_its_covariance(make_job: MakeJob, seen: Any) -> None:
