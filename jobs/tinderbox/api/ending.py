@@ -42,7 +42,8 @@ def export_best(study: Study, folder: StudyFolder) -> None:
     best = study.best
     if best is None:
         return
-    told = {"trial": best.number, study.metric: study.best_value, "seed": best.seed, "parameters": best.parameters}
+    values = {name: best.value(name) for name in study.reported}
+    told = {"trial": best.number, **values, "seed": best.seed, "parameters": best.parameters}
     folder.write(PARAMETERS, yaml.safe_dump(told, sort_keys=False).encode())
     if best.checkpoint is not None:
         with tempfile.TemporaryDirectory() as scratch:

@@ -12,6 +12,7 @@ from tinderbox.errors import BadInput
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder, log_name
 from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.front import front
 from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.study import Study
@@ -28,20 +29,22 @@ class SweepResult:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row for each trial, by number: state, value, parameters, baseline, epoch, seconds, attempts, cause."""
-        import pandas as pd
+        """One row for each trial, by number: state, metrics, parameters, baseline, epoch, seconds, attempts, cause."""
+        return self._table(list(self.record.trials.values()))
 
-        rows = [self._row(trial) for trial in self.record.trials.values()]
-        return pd.DataFrame(rows, index=pd.Index(list(self.record.trials), name="trial"))
+    @property
+    def front(self) -> pd.DataFrame:
+        """The feasible trials that no other one beats in all objectives, in rows as `trials`, best metric first."""
+        return self._table(front(self.record))
 
     @property
     def best_parameters(self) -> Parameters | None:
-        """The parameters of the best trial, None where no trial is complete."""
+        """The parameters of the best trial, None where no trial is complete and feasible."""
         return self.record.best.parameters if self.record.best else None
 
     @property
     def best_value(self) -> float | None:
-        """The best trial's value, None where no trial is complete."""
+        """The best trial's value, None where no trial is complete and feasible."""
         return self.record.best_value
 
     @property
@@ -97,10 +100,16 @@ class SweepResult:
         printed = self.folder.read(name).decode(errors="replace") if self.folder.has(name) else ""
         return printed + trial.attempts[attempt - 1].details
 
+    def _table(self, trials: list[Trial]) -> pd.DataFrame:
+        import pandas as pd
+
+        index = pd.Index([trial.number for trial in trials], name="trial")
+        return pd.DataFrame([self._row(trial) for trial in trials], index=index)
+
     def _row(self, trial: Trial) -> dict[str, Any]:
         return {
             "state": trial.state.value,
-            self.record.metric: trial.value(self.record.metric),
+            **{name: trial.value(name) for name in self.record.reported},
             **trial.parameters,
             "baseline": trial.baseline,
             "epoch": trial.epoch,

@@ -20,6 +20,7 @@ from tinderbox.data import digest, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded
 from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
+from tinderbox.sweeping.history import State
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
 from tinderbox.sweeping.study import Study
@@ -69,7 +70,7 @@ def sweep(
 
     Raises:
         BadInput: Something about the job cannot be run; nothing was started.
-        NoTrialSucceeded: Every trial has ended and none has a value.
+        NoTrialSucceeded: Every trial has ended and none has a value, or none is feasible.
     """
     for key, own in _OWN.items():
         if key in options:
@@ -124,7 +125,7 @@ def run(
 
     Raises:
         BadInput: A study of this name was begun with another job, other code or other data.
-        NoTrialSucceeded: Every trial has ended and none has a value.
+        NoTrialSucceeded: Every trial has ended and none has a value, or none is feasible.
     """
     job = plan.job
     folder = StudyFolder(job.storage, job.name, job.checkpoints.storage)
@@ -215,6 +216,10 @@ def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -
 def explain_nothing(record: Study) -> str:
     """Return why a study has no best trial."""
     counts = ", ".join(f"{count} {state}" for state, count in record.counts.items() if count)
+    if complete := [trial.last for trial in record.ended if trial.state is State.COMPLETE]:
+        broken = {rule: sum(rule.excess(told[rule.name]) > 0 for told in complete) for rule in record.constraints}
+        told = ", ".join(f"{count} with {rule.name} not {rule.bound}" for rule, count in broken.items() if count)
+        return f"no trial is feasible ({counts}): {told}; loosen the constraints or search elsewhere"
     first = next((trial for trial in record.ended if trial.cause), None)
     cause = f"; trial {first.number} {first.state} because {first.cause}" if first else ""
     return f"no trial has a value ({counts or 'none was run'}){cause}"

@@ -8,16 +8,22 @@ from rich.text import Text
 
 from tinderbox.api.result import SweepResult
 from tinderbox.cli.screen import number
+from tinderbox.config import SweepJob
 from tinderbox.models.gain import Gain
 from tinderbox.report.wording import count
 from tinderbox.sweeping.confirming import Confirmed, confirmations
+from tinderbox.sweeping.front import front
+from tinderbox.sweeping.history import Trial
 
 SHOWN_TRIALS = 8
+SHOWN_FRONT = 20
 
 
 def print_result(console: Console, result: SweepResult) -> None:
     """Print the best trials, the gain, and where everything is."""
     console.print(best_trials(result))
+    if result.job.objectives:
+        console.print(front_trials(result))
     for line in describe_confirmations(result):
         console.print(line, soft_wrap=True)
     if result.gain is not None:
@@ -28,22 +34,36 @@ def print_result(console: Console, result: SweepResult) -> None:
 
 def best_trials(result: SweepResult) -> Table:
     """Return a table of the best trials, the baseline marked."""
-    record, metric = result.record, result.job.metric.name
+    record = result.record
     table = Table(title=f"best of {len(record.trials)} trials of study {result.job.name}", title_justify="left")
-    for column in ("rank", "trial", metric, *result.job.parameters, "seconds"):
+    for column in ("rank", "trial", *result.job.reported, *result.job.parameters, "seconds"):
         table.add_column(column, justify="right")
     for rank, trial in enumerate(record.ranked()[:SHOWN_TRIALS], start=1):
-        values = [number(trial.parameters.get(name, "-")) for name in result.job.parameters]
-        mark = " (default)" if trial.baseline else ""
-        table.add_row(
-            str(rank),
-            f"{trial.number}{mark}",
-            number(trial.value(metric)),
-            *values,
-            f"{trial.seconds:.1f}",
-            style="bold green" if rank == 1 else "",
-        )
+        table.add_row(str(rank), *_cells(trial, result.job), style="bold green" if rank == 1 else "")
     return table
+
+
+def front_trials(result: SweepResult) -> Table:
+    """Return a table of the trials that no other one beats in all objectives."""
+    found, job = front(result.record), result.job
+    caption = f"and {len(found) - SHOWN_FRONT} more in the report" if len(found) > SHOWN_FRONT else None
+    title = f"front: {count(len(found), 'trial')} beaten by no other in {' and '.join(job.signs)}"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for column in ("trial", *job.reported, *job.parameters, "seconds"):
+        table.add_column(column, justify="right")
+    for trial in found[:SHOWN_FRONT]:
+        table.add_row(*_cells(trial, job))
+    return table
+
+
+def _cells(trial: Trial, job: SweepJob) -> list[str]:
+    """Return a trial's number, metrics, parameters and seconds."""
+    return [
+        f"{trial.number}{' (default)' if trial.baseline else ''}",
+        *(number(trial.value(name)) for name in job.reported),
+        *(number(trial.parameters.get(name, "-")) for name in job.parameters),
+        f"{trial.seconds:.1f}",
+    ]
 
 
 def describe_confirmations(result: SweepResult) -> list[str]:
@@ -57,6 +77,7 @@ def _describe(one: Confirmed, metric: str) -> str:
     return (
         f"trial {one.trial.number}, trained again with {seeds}: {metric} {number(one.mean)}{spread}, "
         f"{number(one.trial.value(metric))} in the search"
+        f"{f'; not feasible on average: {one.broken}' if one.broken else ''}"
     )
 
 

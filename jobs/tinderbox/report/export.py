@@ -2,7 +2,8 @@
 
 A diverged trial is shown PRUNED and without a value, as a stopped one is: the dashboard then draws its curve of
 intermediate values up to the epoch that diverged, which it does not do for FAIL, and FAIL keeps meaning that the
-user's function raised. A stopped trial keeps its last value, as Optuna's own pruned trials do.
+user's function raised. A stopped trial keeps its last value, as Optuna's own pruned trials do. Where there are several
+objectives Optuna knows no intermediate values, so there are none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.config import AnyParameter, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.history import State, Trial
-from tinderbox.sweeping.projection import distribution
+from tinderbox.sweeping.projection import directions, distribution, excesses
 from tinderbox.sweeping.space import widest
 from tinderbox.sweeping.study import Study
 
@@ -84,9 +85,9 @@ def _fill(storage: optuna.storages.BaseStorage, study: Study, job: SweepJob) -> 
     import optuna
 
     with quiet():
-        shown = optuna.create_study(storage=storage, study_name=job.name, direction=job.metric.direction)
+        shown = optuna.create_study(storage=storage, study_name=job.name, directions=directions(job))
         space = widest(job.parameters, [begun.space for begun in study.rounds])
-        shown.set_metric_names([job.metric.name])
+        shown.set_metric_names(list(job.signs))
         for number in sorted(study.trials):
             shown.add_trial(_show(study.trials[number], job, space))
     return shown
@@ -96,18 +97,20 @@ def _show(trial: Trial, job: SweepJob, space: Mapping[str, AnyParameter]) -> opt
     """Return one trial; `create_trial` takes no times, so they are set afterwards."""
     from optuna.trial import TrialState, create_trial
 
-    value = trial.value(job.metric.name)
-    finite = value is not None and math.isfinite(value)
+    values = [trial.last.get(name, math.nan) for name in job.signs]
+    finite = all(math.isfinite(value) for value in values)
+    has_values = finite and trial.state in (State.COMPLETE, State.STOPPED, State.PAUSED)
     state = TrialState[_SHOWN[trial.state]]
     if state is TrialState.COMPLETE and not finite:
         state = TrialState.PRUNED  # Optuna refuses a complete trial without a value
     shown = create_trial(
         state=state,
-        value=value if finite and trial.state in (State.COMPLETE, State.STOPPED, State.PAUSED) else None,
+        values=values if has_values else None,
         params=dict(trial.parameters),
         distributions={name: distribution(space[name]) for name in trial.parameters},
         user_attrs=_attributes(trial),
-        intermediate_values=dict(trial.curve(job.metric.name)),
+        intermediate_values={} if job.objectives else dict(trial.curve(job.metric.name)),
+        constraints=excesses(trial, job) if has_values else None,
     )
     if trial.attempts:
         shown.datetime_start = datetime.fromtimestamp(trial.attempts[0].started)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
-from tinderbox.report import sensitivity, timeline
-from tinderbox.report.colors import ACCENT, BEST, GRID, SCALE
+from tinderbox.report import front, sensitivity, timeline
+from tinderbox.report.colors import ACCENT, BEST, GRID, INK, SCALE
 from tinderbox.report.export import quiet, to_optuna
 from tinderbox.sweeping.study import Study
 
@@ -31,14 +31,19 @@ _FUNCTIONS = {
 """Optuna's functions: its modules for plotly and for matplotlib name them alike."""
 
 _ABOUT = {
+    "front": (
+        "Front",
+        "Every complete trial by the first two objectives. Those on the front are worth a choice: "
+        "no feasible one is as good in every objective and better in one.",
+    ),
     "sensitivity": (
         "Sensitivity",
         "Every point is a complete trial; where trials differ in further parameters, the best of them.",
     ),
-    "history": ("History", "The value of every complete trial, and the best one so far."),
+    "history": ("History", "The value of every complete trial, and the best one so far; gray: not feasible."),
     "parallel-coordinates": (
         "Parallel coordinates",
-        "One line per complete trial, from gray for the worst to orange for the best.",
+        "One line per complete trial, from gray for the worst to orange for the best; dotted: not feasible.",
     ),
     "importances": (
         "Importances",
@@ -59,18 +64,24 @@ class Plot:
 
 
 def figures(study: Study, job: SweepJob) -> list[Plot]:
-    """Return all plots of a study, in the order of the page."""
-    shown = to_optuna(study, job)
+    """Return all plots of a study, in the order of the page; one with a single objective has no front."""
+    shown, choice = to_optuna(study, _by_metric(job)), front.tradeoff(study)
     curves, bars = sensitivity.curves(study, job), timeline.bars(study)
-    drawn = [
-        sensitivity.draw_figure(curves) if curves else sensitivity.NOTHING,
-        *(_figure(kind, shown, escape(job.metric.name)) for kind in _FUNCTIONS),
-        timeline.draw_figure(bars) if bars else timeline.NOTHING,
-    ]
+    drawn = {
+        **({"front": front.draw_figure(choice) if choice else front.NOTHING} if job.objectives else {}),
+        "sensitivity": sensitivity.draw_figure(curves) if curves else sensitivity.NOTHING,
+        **{kind: _figure(kind, shown, escape(job.metric.name)) for kind in _FUNCTIONS},
+        "timeline": timeline.draw_figure(bars) if bars else timeline.NOTHING,
+    }
     return [
-        Plot(name, title, figure, None) if isinstance(figure, str) else Plot(name, title, about, figure)
-        for (name, (title, about)), figure in zip(_ABOUT.items(), drawn, strict=True)
+        Plot(name, _ABOUT[name][0], figure, None) if isinstance(figure, str) else Plot(name, *_ABOUT[name], figure)
+        for name, figure in drawn.items()
     ]
+
+
+def _by_metric(job: SweepJob) -> SweepJob:
+    """Return a job without its further objectives: most plots have one axis for a value."""
+    return job.model_copy(update={"objectives": None})
 
 
 def save_pictures(study: Study, job: SweepJob, folder: Path) -> list[Path]:
@@ -107,7 +118,10 @@ def _pictures(study: Study, job: SweepJob) -> dict[str, Figure]:
     if bars := timeline.bars(study):
         pictures["timeline"] = Figure(figsize=(10, timeline.height(bars) / 100))
         timeline.draw_axes(bars, pictures["timeline"].subplots())
-    shown = to_optuna(study, job)
+    if job.objectives and (choice := front.tradeoff(study)):
+        pictures["front"] = Figure(figsize=(8, 5))
+        front.draw_axes(choice, pictures["front"].subplots())
+    shown = to_optuna(study, _by_metric(job))
     for kind in _FUNCTIONS:
         axes = _ask_optuna(kind, shown, optuna.visualization.matplotlib, job.metric.name)
         if not isinstance(axes, str):
@@ -193,7 +207,8 @@ def _figure(kind: str, shown: optuna.Study, metric: str) -> Any:
     if isinstance(figure, str):
         return figure
     if kind == "history":
-        figure.update_traces(marker={"color": ACCENT, "size": 7}, selector={"mode": "markers"})
+        figure.update_traces(marker={"color": ACCENT, "size": 7}, selector={"mode": "markers", "name": metric})
+        figure.update_traces(marker={"color": INK, "size": 7}, selector={"name": "Infeasible Trial"})
         figure.update_traces(line={"color": BEST, "width": 2, "shape": "hv"}, selector={"mode": "lines"})
     elif kind == "importances":
         figure.update_traces(marker={"color": ACCENT}, width=0.5)
@@ -208,9 +223,10 @@ def _recolor(figure: go.Figure, maximize: bool) -> None:
     """Color the lines of parallel coordinates by rank, the best on top, so that they show on black and on white."""
     from plotly.colors import sample_colorscale
 
-    *lines, _ = figure.data  # the last trace is the scale of Optuna's colors
-    # The first coordinate of a line is its value, scaled to 0 to 1.
-    ranked = sorted(lines, key=lambda line: line.y[0] if maximize else -line.y[0])
+    # The others are the scale of Optuna's colors, and what explains its dots.
+    lines = [trace for trace in figure.data if trace.mode == "lines" and trace.y[0] is not None]
+    # The first coordinate of a line is its value, scaled to 0 to 1; dotted ones are not feasible.
+    ranked = sorted(lines, key=lambda line: (line.line.dash != "dot", line.y[0] if maximize else -line.y[0]))
     shares = [index / max(len(ranked) - 1, 1) for index in range(len(ranked))]
     for line, color in zip(ranked, sample_colorscale(SCALE, shares), strict=True):
         line.line.color = color

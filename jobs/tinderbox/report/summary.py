@@ -50,7 +50,8 @@ def standing(study: Study) -> tuple[str, str]:
 def tiles(study: Study, job: SweepJob) -> list[Tile]:
     """Return the figures of the headline."""
     best = study.best
-    found = f"trial {best.number}: {parameters(best.parameters)}" if best else "no trial is complete yet"
+    nothing = "no complete trial is feasible" if study.counts[State.COMPLETE] else "no trial is complete yet"
+    found = f"trial {best.number}: {parameters(best.parameters)}" if best else nothing
     aim = "highest" if job.metric.direction == "maximize" else "lowest"
     slots = {life.slot for life in study.slots}
     nodes = {life.node for life in study.slots}
@@ -82,6 +83,7 @@ class Leader:
     mean: str
     deviation: str
     repeats: int
+    broken: str = ""
 
 
 def confirmed(study: Study) -> list[Leader]:
@@ -94,6 +96,7 @@ def confirmed(study: Study) -> list[Leader]:
             mean=number(one.mean),
             deviation="-" if one.deviation is None else number(one.deviation),
             repeats=len(one.values),
+            broken=f"not feasible on average: {one.broken}" if one.broken else "",
         )
         for one in confirmations(study)
     ]

@@ -41,7 +41,7 @@ def head(job: SweepJob) -> list[str]:
         "trial",
         "state",
         *job.parameters,
-        job.metric.name,
+        *job.reported,
         "epochs",
         "seconds",
         "node",
@@ -51,7 +51,7 @@ def head(job: SweepJob) -> list[str]:
 
 
 def rows(study: Study, job: SweepJob) -> list[list[Cell]]:
-    """Return one row per trial: the complete ones best first, then the others by number."""
+    """Return one row per trial: the complete ones that are feasible, best first, then the others by number."""
     ranked = study.ranked()
     ranks = {trial.number: rank for rank, trial in enumerate(ranked, start=1)}
     others = [trial for _, trial in sorted(study.trials.items()) if trial.number not in ranks]
@@ -66,7 +66,7 @@ def _row(trial: Trial, rank: int | None, job: SweepJob) -> list[Cell]:
         _count(trial.number),
         Cell(state, state, dot=trial.state),
         *(_parameter(trial, name, job) for name in job.parameters),
-        _count(trial.value(job.metric.name)),
+        *(_count(trial.value(name)) for name in job.reported),
         _count(trial.epoch),
         Cell(NOTHING if seconds is None else f"{seconds:.1f}", seconds, "number"),
         _text(trial.attempts[-1].node if trial.attempts else ""),
