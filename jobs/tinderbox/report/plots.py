@@ -40,10 +40,10 @@ _ABOUT = {
         "Sensitivity",
         "Every point is a complete trial; where trials differ in further parameters, the best of them.",
     ),
-    "history": ("History", "The value of every complete trial, and the best one so far; gray: not feasible."),
+    "history": ("History", "The value of every complete trial, and the best one so far."),
     "parallel-coordinates": (
         "Parallel coordinates",
-        "One line per complete trial, from gray for the worst to orange for the best; dotted: not feasible.",
+        "One line per complete trial, from gray for the worst to orange for the best.",
     ),
     "importances": (
         "Importances",
@@ -51,6 +51,13 @@ _ABOUT = {
     ),
     "timeline": ("Slot timeline", "One bar per attempt, a row per slot; point at a bar to see its trial."),
 }
+
+_INFEASIBLE = {
+    "sensitivity": " Trials that break a constraint are left out.",
+    "history": " Gray ones break a constraint.",
+    "parallel-coordinates": " Dotted ones break a constraint.",
+}
+"""What is said besides where there are constraints."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,14 @@ def figures(study: Study, job: SweepJob) -> list[Plot]:
         **{kind: _figure(kind, shown, escape(job.metric.name)) for kind in _FUNCTIONS},
         "timeline": timeline.draw_figure(bars) if bars else timeline.NOTHING,
     }
-    return [
-        Plot(name, _ABOUT[name][0], figure, None) if isinstance(figure, str) else Plot(name, *_ABOUT[name], figure)
-        for name, figure in drawn.items()
-    ]
+    return [_plot(name, figure, job) for name, figure in drawn.items()]
+
+
+def _plot(name: str, figure: go.Figure | str, job: SweepJob) -> Plot:
+    title, about = _ABOUT[name]
+    if isinstance(figure, str):
+        return Plot(name, title, figure, None)
+    return Plot(name, title, about + (_INFEASIBLE.get(name, "") if job.constraints else ""), figure)
 
 
 def _by_metric(job: SweepJob) -> SweepJob:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ class Scene:
         self.study.apply(event)
         return number
 
-    def repeat(self, number: int, value: float) -> None:
+    def repeat(self, number: int, value: float | Mapping[str, float]) -> None:
         """Run a trial's parameters once more."""
         again = self.propose(self.study.trials[number].parameters, repeats=number)
         slot = self.start(again)
@@ -95,12 +95,14 @@ class Scene:
         self.study.apply(AttemptStarted(time=self.clocks[slot], trial=number, attempt=attempt, slot=slot, node=node))
         return slot
 
-    def report(self, number: int, values: list[float], slot: str, seconds: float = 4.0) -> None:
-        """Report one value per epoch, `seconds` apart."""
+    def report(
+        self, number: int, values: Sequence[float | Mapping[str, float]], slot: str, seconds: float = 4.0
+    ) -> None:
+        """Report one value, or several metrics, per epoch, `seconds` apart."""
         attempt = self.study.trials[number].attempt
         for epoch, value in enumerate(values, start=1):
             self.clocks[slot] += seconds
-            metrics = {self.job.metric.name: value}
+            metrics = dict(value) if isinstance(value, Mapping) else {self.job.metric.name: value}
             self.study.apply(
                 Reported(time=self.clocks[slot], trial=number, attempt=attempt, epoch=epoch, metrics=metrics)
             )
@@ -118,7 +120,7 @@ class Scene:
     def run(
         self,
         parameters: Parameters,
-        values: list[float],
+        values: Sequence[float | Mapping[str, float]],
         outcome: Outcome = "complete",
         cause: str = "",
         details: str = "",
@@ -181,6 +183,24 @@ def _run_point(scene: Scene, lr: float, width: int) -> None:
         scene.end(number, "complete", slot)
     else:
         scene.run(point, [value - 0.2, value - 0.05, value])
+
+
+@pytest.fixture
+def choice_scene(make_scene: Callable[..., Scene]) -> Scene:
+    """A finished study of accuracy against latency: two trials on the front, one beaten, one too slow, one failed."""
+    scene = make_scene(
+        search="random",
+        budget={"trials": 9},
+        objectives=[{"name": "latency<ms>", "direction": "minimize"}],
+        constraints=[{"name": "latency<ms>", "max": 50}, {"name": "size", "min": 1}],
+    )
+    for width, accuracy, latency in ((8, 0.7, 9), (16, 0.9, 40), (32, 0.8, 41), (64, 0.95, 60)):
+        told = {"validation_accuracy": accuracy, "latency<ms>": latency, "size": width}
+        cause = "not feasible: latency<ms> is 60, not at most 50" if latency > 50 else ""
+        scene.run({"lr": 1e-3, "width": width}, [{**told, "latency<ms>": 99}, told], "complete", cause)
+    scene.run({"lr": 1e-3, "width": 128}, [], "failed", "ValueError: no")
+    scene.finish()
+    return scene
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,31 @@ def test_curves(scene: Any) -> None:
     assert trials[5].intermediate_values == {}
 
 
+def test_several_objectives_and_constraints(choice_scene: Any, tmp_path: Path) -> None:
+    """A direction and a value for each, how far each trial is beyond each bound, no intermediate values."""
+    import optuna_dashboard
+
+    path = tmp_path / "optuna.log"
+    export_journal(choice_scene.study, choice_scene.job, path)
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    (study,) = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.metric_names == ["validation_accuracy", "latency<ms>"]
+    assert [(trial.state.name, trial.values, trial.intermediate_values) for trial in study.trials] == [
+        ("COMPLETE", [0.7, 9.0], {}),
+        ("COMPLETE", [0.9, 40.0], {}),
+        ("COMPLETE", [0.8, 41.0], {}),
+        ("COMPLETE", [0.95, 60.0], {}),
+        ("FAIL", None, {}),
+    ]
+    assert study.trials[3].constraints == {"latency<ms> at most 50": 10.0, "size at least 1": -63.0}
+    assert sorted(trial.number for trial in study.best_trials) == [0, 1]
+    app = optuna_dashboard.wsgi(storage)
+    (summary,) = ask(app, "/api/studies")["study_summaries"]
+    detail = ask(app, f"/api/studies/{summary['study_id']}")
+    assert detail["objective_names"] == ["validation_accuracy", "latency<ms>"]
+
+
 def test_parameters_and_distributions(scene: Any) -> None:
     """Scales and choices are kept, and a conditional parameter is absent where it does not exist."""
     first, second = to_optuna(scene.study, scene.job).trials[:2]
