@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tinderbox.api.ending import leave_behind
+from tinderbox.api.ending import PARAMETERS, export_best, leave_behind
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult, open_study
-from tinderbox.config import COLUMNS
+from tinderbox.config import COLUMNS, Constraint, Metric
 from tinderbox.errors import BadInput
 from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
@@ -44,6 +44,31 @@ def test_no_column_hides_another(result: SweepResult) -> None:
 def test_the_best_is_the_best_complete_trial(result: SweepResult) -> None:
     """Its parameters and its value are at hand."""
     assert (result.best_parameters, result.best_value) == ({"x": 1.0}, 0.25)
+
+
+def test_the_front_is_a_table(result: SweepResult) -> None:
+    """The trials that no other one beats, in rows as all trials have, best metric first; one objective has its best."""
+    assert result.front.index.tolist() == [1]
+    result.record.further = (Metric(name="size", direction="minimize"),)
+    result.record.constraints = (Constraint(name="speed", min=2),)
+    for number, size, speed in ((0, 3.0, 2.0), (1, 4.0, 9.0)):
+        result.record.trials[number].last.update(size=size, speed=speed)
+    assert result.front.index.name == "trial"
+    assert result.front.index.tolist() == [1, 0]
+    assert result.front[["loss", "size", "speed", "x"]].to_numpy().tolist() == [[0.25, 4, 9, 1], [0.5, 3, 2, 0]]
+    assert list(result.front.columns) == list(result.trials.columns)
+    assert result.trials["size"].tolist()[:2] == [3.0, 4.0]
+    result.record.trials[1].last["size"] = 3.0
+    assert result.front.index.tolist() == [1]
+
+
+def test_the_parameters_kept_have_all_metrics(result: SweepResult) -> None:
+    """Beside what was chosen stands what it reached."""
+    result.record.further = (Metric(name="size", direction="minimize"),)
+    result.record.trials[1].last["size"] = 4.0
+    export_best(result.record, result.folder)
+    told = yaml.safe_load(result.folder.read(PARAMETERS))
+    assert told == {"trial": 1, "loss": 0.25, "size": 4.0, "seed": 7, "parameters": {"x": 1.0}}
 
 
 def test_a_study_without_trials(result: SweepResult) -> None:

@@ -12,7 +12,8 @@ import pytest
 from tinderbox.api import ending, sweep
 from tinderbox.api.driver import Door
 from tinderbox.api.plan import Plan, make_plan
-from tinderbox.config import SweepJob, check_sweep
+from tinderbox.api.result import open_study
+from tinderbox.config import Constraint, SweepJob, check_sweep
 from tinderbox.data import Dataset, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
 from tinderbox.run import digest_tree
@@ -266,3 +267,19 @@ def test_options_that_contradict_the_call(
     with pytest.raises(BadInput) as refused:
         begun(monkeypatch, **{"trials": 3, **options})
     assert str(refused.value).startswith(f"tinderbox.sweep: {sentence}")
+
+
+def test_why_nothing_is_feasible(recorded: StudyFolder) -> None:
+    """How many complete trials broke which constraint is told, and what to do."""
+    record = open_study("small", recorded.root.rpartition("/")[0]).record
+    record.constraints = (
+        Constraint(name="size", max=2),
+        Constraint(name="speed", min=1),
+        Constraint(name="loss", max=0.3),
+    )
+    for number, size in ((0, 3.0), (1, 4.0)):
+        record.trials[number].last.update(size=size, speed=1.0)
+    assert sweep.explain_nothing(record) == (
+        "no trial is feasible (1 waiting, 2 complete, 1 failed, 1 diverged): 2 with size not at most 2, "
+        "1 with loss not at most 0.3; loosen the constraints or search elsewhere"
+    )

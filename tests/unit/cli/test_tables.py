@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from tinderbox.api.ending import GAIN, leave_behind
 from tinderbox.api.result import SweepResult, open_study
 from tinderbox.cli.screen import open_console
 from tinderbox.cli.tables import describe_confirmations, describe_gain, print_result
+from tinderbox.config import Constraint, Metric
 from tinderbox.models.gain import Gain
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.events import AttemptEnded, AttemptStarted, Reported, TrialProposed
@@ -52,6 +54,27 @@ def test_texts_of_users_stay_as_they_are(result: SweepResult) -> None:
     lines = printed(result).splitlines()
     assert ":train:" in lines[2]
     assert "[red]:boom:" in lines[4]
+
+
+def test_a_front_is_a_table_too(result: SweepResult) -> None:
+    """With all that is reported; a long one is cut, and says so."""
+    assert "front" not in printed(result)
+    size = Metric(name="size", direction="minimize")
+    result.job = result.job.model_copy(update={"objectives": [size], "constraints": [Constraint(name="ms", max=9)]})
+    result.record.further, result.record.constraints = (size,), (Constraint(name="ms", max=9),)
+    for number, told in ((0, {"size": 3.0, "ms": 9.0}), (1, {"size": 4.0, "ms": 8.5})):
+        result.record.trials[number].last.update(told)
+    lines = printed(result).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("front: 2 trials"))
+    rows = [line.strip("│").split("│") for line in lines[start:] if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["1", "0.25", "4", "8.5", "1", "2.0"],
+        ["0 (default)", "0.5", "3", "9", "0", "2.0"],
+    ]
+    for number in range(10, 33):
+        twin = copy.copy(result.record.trials[1])
+        twin.number, result.record.trials[number] = number, twin
+    assert "and 5 more in the report" in printed(result)
 
 
 def test_files_are_told_on_one_line_each(result: SweepResult) -> None:
