@@ -89,9 +89,14 @@ class Sampled:
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=startup)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # One joint density for each set of parameters that occur together.
+            # One joint density for each set of parameters that occur together; the rest is as Optuna advises.
+            multivariate = True if self._conditional else None
             return optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=startup, group=self._conditional, constant_liar=True
+                seed=seed,
+                n_startup_trials=startup,
+                multivariate=multivariate,
+                group=self._conditional,
+                constant_liar=True,
             )
 
     def _those_inside(self, trials: Sequence[Trial]) -> list[Trial]:

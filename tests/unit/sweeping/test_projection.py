@@ -206,6 +206,22 @@ def test_tpe_proposes_whatever_has_ended(make_job: MakeJob, keys: dict[str, Any]
         assert first == again
 
 
+def test_conditions_go_with_several_objectives(make_job: MakeJob, recwarn: pytest.WarningsRecorder) -> None:
+    """A parameter is proposed where it has a place, and Optuna has nothing to warn of."""
+    space = {
+        "way": {"type": "choice", "choices": ["a", "b"]},
+        "x": {"type": "float", "low": 0, "high": 1, "when": {"way": "a"}},
+    }
+    job = make_job(space, search={"method": "tpe", "startup": 2}, objectives=[SPEED])
+    ended = [told(n, State.COMPLETE, loss=n / 20, latency=n / 20) for n in range(20)]
+    for number, one in enumerate(ended):
+        one.parameters = {"way": "b"} if number % 2 else {"way": "a", "x": number / 20}
+    found = [sampled(job).propose(number, Past(ended=ended)) for number in range(20, 30)]
+    assert all(("x" in chosen) == (chosen["way"] == "a") for chosen in found)
+    assert len({chosen["way"] for chosen in found}) == 2
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_tpe_learns_what_is_feasible(make_job: MakeJob) -> None:
     """The less x the better, and below 0.6 it breaks the bound: proposals gather just above."""
     job = make_job(search="tpe", constraints=[{"name": "latency", "max": 0.4}])
