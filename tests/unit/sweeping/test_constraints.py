@@ -11,6 +11,7 @@ import pytest
 from tinderbox.config import Constraint, Metric, SweepJob
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.confirming import confirmations
+from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.history import State, Trial
 from tinderbox.sweeping.leaders import Leaders
 from tinderbox.sweeping.narrowing import weigh
@@ -23,10 +24,10 @@ FAST = Constraint(name="latency_ms", max=20)
 BESIDE = ((), (FAST,))
 
 
-def run(opened: Any, value: float, latency: float, last: bool = True) -> Trial:
+def run(opened: Any, value: float, latency: float) -> Trial:
     """Let the next trial run to its end, and return it; its state is saved where that is wanted."""
     lease = opened.take()
-    told = opened.report(lease, 2, value, others={"latency_ms": latency}, last=last, can_save=True)
+    told = opened.report(lease, 2, value, others={"latency_ms": latency}, last=True, can_save=True)
     if told.save:
         opened.save(lease, 2)
     opened.finish(lease)
@@ -53,6 +54,8 @@ def test_its_state_is_not_kept(desk: Open) -> None:
     opened.propose()
     baseline, slow, fast = run(opened, 0.1, 30), run(opened, 0.1, 30), run(opened, 0.5, 3)
     assert [one.checkpoint is not None for one in (baseline, slow, fast)] == [True, False, True]
+    saved = [event.trial for event in opened.record if isinstance(event, CheckpointSaved)]
+    assert saved == [0, 2]  # it was not even asked for
     leaders = Leaders(opened.study, 1)
     assert (fast in leaders, slow in leaders, baseline in leaders) == (True, False, False)
 

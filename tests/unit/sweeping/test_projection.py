@@ -243,11 +243,12 @@ def test_tpe_learns_a_front(make_job: MakeJob) -> None:
 
 
 def test_of_a_long_study_the_front_is_kept(make_job: MakeJob, seen: Any) -> None:
-    """With several objectives the newest of the front are shown in the place of the best, feasible ones only."""
+    """With several objectives the newest of the front are shown in the place of the best: whole and feasible ones."""
     job = make_job(search="tpe", objectives=[SPEED], constraints=[{"name": "size", "max": 5}])
     ended = [told(n, State.COMPLETE, loss=float(n), latency=float(n), size=1.0) for n in range(1000)]
     ended[200].reports[2] = {"loss": 200.0, "latency": 0.0, "size": 1.0}
     ended[300].reports[2] = {"loss": 0.0, "latency": 9999.0, "size": 6.0}
+    ended[310].state, ended[310].reports[2] = State.STOPPED, {"loss": 0.0, "latency": 9999.0, "size": 1.0}
     ended[624].state = State.FAILED
     sampled(job).propose(1000, Past(ended=ended))
     assert [one.values[0] for one in seen[0]] == [float(n) for n in (*range(499, 624), *range(625, 1000))]
