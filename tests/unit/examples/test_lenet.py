@@ -27,6 +27,8 @@ class FakeTrial:
     params: dict[str, Any]
     epochs: int = 1
     seed: int = 3
+    epoch: int = 0
+    checkpoint: Path | None = None
     reports: dict[int, dict[str, float]] = field(default_factory=dict)
     newest: Save | None = None
 
