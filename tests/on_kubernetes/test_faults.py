@@ -101,6 +101,8 @@ class Trouble:
             if node.name not in lifecycle.ready_nodes():
                 lifecycle.start_node(node)
             self.release.space("uncordon", node.name)
+            if TAINT.partition("=")[0] in self.release.space.read(f"node/{node.name}", ".spec.taints"):
+                self.release.space("taint", "node", node.name, f"{TAINT}-")
 
 
 @pytest.fixture(scope="module")
