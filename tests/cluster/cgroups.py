@@ -77,10 +77,10 @@ def _hand_down(folder: Path) -> None:
                           "run on the machine itself, not in a container") from error  # fmt: skip
 
 
-def remove(trees: Trees, seconds: float = 5) -> None:
-    """Remove the nodes' cgroups once the last process in them is gone."""
+def remove(trees: Trees, node: str = "", seconds: float = 5) -> None:
+    """Remove the nodes' cgroups, or one node's, once the last process in them is gone."""
     end = time.monotonic() + seconds
-    for top in (root / CGROUP for root in trees.roots):
+    for top in (root / CGROUP / node for root in trees.roots):
         while not _removed(top):
             if time.monotonic() > end:
                 raise ClusterError(f"the cgroup {top} still holds processes")

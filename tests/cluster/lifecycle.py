@@ -70,6 +70,9 @@ def stop_node(node: Node) -> None:
     """Lose a node: everything in it ends at once, and nobody is told."""
     with _alone():
         machines.halt(node)
+        # A machine that starts has none. A kubelet looks for containers in those it finds, three seconds for each.
+        cgroups.remove(cgroups.detect(), node.name)
+        cgroups.make(cgroups.detect())
 
 
 def start_node(node: Node) -> None:
@@ -78,7 +81,7 @@ def start_node(node: Node) -> None:
         machines.boot(node)
         machines.join(node)
         names = machines.names(node)
-        processes.wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 150, *names)
+        processes.wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 60, *names)
 
 
 def ready_nodes() -> set[str]:

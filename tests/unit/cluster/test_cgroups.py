@@ -66,3 +66,13 @@ def test_cgroups_are_removed_from_the_leaves_up(tmp_path: Path) -> None:
     cgroups.remove(cgroups.Trees(1, (tmp_path,)))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cgroups_of_one_node_are_removed(tmp_path: Path) -> None:
+    """Those of the others hold its pods."""
+    for node in ("node1", "node2"):
+        (tmp_path / "tinderbox-cluster" / node / "kubepods").mkdir(parents=True)
+
+    cgroups.remove(cgroups.Trees(1, (tmp_path,)), "node1")
+
+    assert [path.name for path in (tmp_path / "tinderbox-cluster").iterdir()] == ["node2"]
