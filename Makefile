@@ -47,7 +47,7 @@ images: $(INSTALLED)  ## Build the image of drivers and executors, and print its
 	@$(BIN)/python -m images build
 
 .PHONY: e2e
-e2e: $(INSTALLED)  ## Test chart, image and the whole product on a real Kubernetes; makes what is missing, cold in half an hour
+e2e: $(INSTALLED)  ## Test chart, image and the whole product on a real Kubernetes; makes what is missing, cold in an hour
 	@$(BIN)/python -m tests.cluster build helm cyclonus >/dev/null
 	@$(BIN)/python -m images build
 	@$(BIN)/pytest -m "chart or image or cluster"
