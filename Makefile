@@ -52,6 +52,10 @@ e2e: $(INSTALLED)  ## Test chart, image and the whole product on a real Kubernet
 	@$(BIN)/python -m images build
 	@$(BIN)/pytest -m "chart or image or cluster"
 
+.PHONY: e2e-faults
+e2e-faults: $(INSTALLED)  ## Take pods and nodes from a running sweep; a quarter of an hour, after `make e2e` has made what it needs
+	@$(BIN)/pytest -m faults
+
 .PHONY: cluster-up
 cluster-up: $(INSTALLED)  ## Start a three-node Kubernetes on this machine, or use the one that KUBECONFIG names
 	@kubeconfig=$$($(BIN)/python -m tests.cluster up) && echo "export KUBECONFIG=$$kubeconfig"

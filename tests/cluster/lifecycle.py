@@ -81,7 +81,7 @@ def start_node(node: Node) -> None:
         machines.boot(node)
         machines.join(node)
         names = machines.names(node)
-        processes.wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 60, *names)
+        processes.wait(f"{node.name} is not ready", lambda: node.name in ready_nodes(), 150, *names)
 
 
 def ready_nodes() -> set[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.on_kubernetes.release import Release
     from tinderbox.sweeping.study import Study
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 
 Eventually = Callable[[Callable[[], bool], float], bool]
 Open = Callable[..., "Release"]
