@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tinderbox.api.result import open_study
@@ -21,6 +20,7 @@ from tinderbox.sweeping.study import Study
 
 Processes = Callable[[], dict[int, str]]
 Eventually = Callable[[Callable[[], bool], float], bool]
+LayOut = Callable[[str, str, str], Path]
 
 # The state is a number that every epoch changes, so a wrong or a repeated epoch shows in all values that follow.
 FUNCTION = """
@@ -100,15 +100,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(lay_out: LayOut) -> Place:
     """A folder with the job, its code and its data."""
-    folder = tmp_path_factory.mktemp("killed")
-    (folder / "code").mkdir()
-    (folder / "code" / "killed_objective.py").write_text(FUNCTION)
-    (folder / "code" / "place.py").write_text(f"FOLDER = {str(folder)!r}\n")
-    (folder / "job.yaml").write_text(JOB)
-    np.savez(folder / "data.npz", x=np.zeros((40, 2)), y=np.arange(40) % 2)
-    return Place(folder)
+    return Place(lay_out("killed_objective", FUNCTION, JOB))
 
 
 @pytest.mark.timeout(400)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tinderbox.api.result import SweepResult, open_study
@@ -20,6 +19,7 @@ from tinderbox.sweeping.study import Study
 
 Processes = Callable[[], dict[int, str]]
 Eventually = Callable[[Callable[[], bool], float], bool]
+LayOut = Callable[[str, str, str], Path]
 
 # Trials 0 to 2 are over at once; the others wait until they may go on.
 FUNCTION = """
@@ -109,15 +109,9 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, processes: Processes, eventually: Eventually) -> Terminal:
+def terminal(lay_out: LayOut, processes: Processes, eventually: Eventually) -> Terminal:
     """A folder with the job, its code and its data."""
-    folder = tmp_path_factory.mktemp("terminal")
-    (folder / "code").mkdir()
-    (folder / "code" / "stopped_objective.py").write_text(FUNCTION)
-    (folder / "code" / "place.py").write_text(f"FOLDER = {str(folder)!r}\n")
-    (folder / "job.yaml").write_text(JOB)
-    np.savez(folder / "data.npz", x=np.zeros((40, 2)), y=np.arange(40) % 2)
-    return Terminal(folder, processes, eventually)
+    return Terminal(lay_out("stopped_objective", FUNCTION, JOB), processes, eventually)
 
 
 @pytest.fixture(scope="module")

@@ -18,13 +18,13 @@ from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import open_direct
+from tinderbox.storage.states import DirectClient
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.rules import Rules
-from tinderbox.sweeping.rungs import Ladder
+from tinderbox.sweeping.rungs import ladder_of
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
@@ -180,16 +180,14 @@ def check(server: Server) -> None:
 
 def rules_for(job: SweepJob, proposer: Proposer) -> Rules:
     """Return what the coordinator of a job decides by."""
-    rungs, budget, checkpoints = job.rungs, job.budget, job.checkpoints
+    budget, checkpoints = job.budget, job.checkpoints
     costs = Costs(job.parameters, proposer.first) if job.search.method == "grid" else None
     return Rules(
         seed=job.seed,
         epochs=job.epochs,
         limit=proposer.limit,
         seconds=budget.time,
-        ladder=None
-        if rungs is None
-        else Ladder(rungs.min_epochs, rungs.reduction, job.epochs, pauses=rungs.method == "promote"),
+        ladder=ladder_of(job),
         trial_seconds=budget.trial_time,
         checkpoint_epochs=checkpoints.epochs,
         checkpoint_seconds=checkpoints.every,
@@ -220,7 +218,7 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",
         cores=job.cores,
-        door=Client if job.checkpoints.storage is None else partial(open_direct, job.checkpoints.storage, job.name),
+        door=Client if job.checkpoints.storage is None else partial(DirectClient, job.checkpoints.storage, job.name),
         heap=heap,
         neighbours=neighbours,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinderbox.api.plan import WITHOUT_EFFECT, describe_job, is_raised
+from tinderbox.api.plan import describe_job, differing_keys, is_raised
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
 
@@ -65,7 +65,7 @@ def check_edit(before: SweepJob, now: SweepJob) -> None:
         BadInput: Something else than slots and budget was changed, or a budget was lowered.
     """
     old, new = describe_job(before), describe_job(now)
-    others = [key for key in {**old, **new} if old.get(key) != new.get(key) and key not in (*LIVE, *WITHOUT_EFFECT)]
+    others = [key for key in differing_keys(old, new) if key not in LIVE]
     if others:
         raise BadInput(
             f"a running study takes over {' and '.join(LIVE)} only, got another {' and '.join(others)}; "

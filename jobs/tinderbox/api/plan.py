@@ -112,7 +112,7 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
     if not folder.exists():
         return
     before, now, began = folder.read_job(), describe_job(job), folder.read_run()
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
+    differing = differing_keys(before, now)
     if "budget" in differing and is_raised(before.get("budget", {}), now["budget"]):
         differing.remove("budget")
     # The same key may name a folder or a file that holds something else now.
@@ -123,6 +123,11 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
             f"{'a budget may only be raised; ' if 'budget' in differing else ''}"
             "give this one another name, or start over with --fresh, in a notebook fresh=True"
         )
+
+
+def differing_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the keys in which two jobs differ, but for those on which no trial's result depends."""
+    return [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
 
 
 def is_raised(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -156,7 +156,7 @@ class StudyFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file, or a state by its own path or URL; one that is gone already is no error."""
-        files, path = _open(name) if is_elsewhere(name) else (self._files, self.path(name))
+        files, path = self._find(name)
         with suppress(FileNotFoundError):
             files.rm_file(path)
 
@@ -177,12 +177,16 @@ class StudyFolder:
 
         A state that its slot has saved is named by its own path or URL.
         """
-        files, path = _open(name) if is_elsewhere(name) else (self._files, self.path(name))
+        files, path = self._find(name)
         if "file" in files.protocol:
             return Path(path)
         target = folder / path.replace("/", "-")
         files.get_file(path, str(target))
         return target
+
+    def _find(self, name: str) -> tuple[fsspec.AbstractFileSystem, str]:
+        """Return where a file is: in the study, or, for a state that its slot has saved, at its own path or URL."""
+        return _open(name) if is_elsewhere(name) else (self._files, self.path(name))
 
     # For the routes
 

@@ -10,36 +10,15 @@ from tinderbox import checkpoint
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.storage.folder import StudyFolder, is_elsewhere, state_name
 from tinderbox.sweeping.client import Client
-from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Report, Resume
+from tinderbox.sweeping.messages import Resume
 
 
-def open_direct(states: str, study: str, url: str, token: str) -> DirectDoor:
-    """Return the door of a slot whose states go to `states` by themselves."""
-    return DirectDoor(Client(url, token), states, study)
-
-
-class DirectDoor:
+class DirectClient(Client):
     """A slot's way to its coordinator, but for states, which go straight to a folder or URL that all machines reach."""
 
-    def __init__(self, client: Client, states: str, study: str) -> None:
-        self._client, self._states = client, StudyFolder(states, study)
-        self._root = f"{states.rstrip('/')}/{study}"
-
-    def lease(self, ask: Ask) -> Answer:
-        """Ask for work."""
-        return self._client.lease(ask)
-
-    def report(self, trial: int, report: Report) -> Decision:
-        """Deliver a report."""
-        return self._client.report(trial, report)
-
-    def finish(self, trial: int, finish: Finish) -> Answer:
-        """End an attempt and ask for work."""
-        return self._client.finish(trial, finish)
-
-    def heartbeat(self, beat: Heartbeat) -> Decision:
-        """Say that the slot is alive."""
-        return self._client.heartbeat(beat)
+    def __init__(self, states: str, study: str, url: str, token: str) -> None:
+        super().__init__(url, token)
+        self._states, self._root = StudyFolder(states, study), f"{states.rstrip('/')}/{study}"
 
     def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
         """Bring a checkpoint to storage, and tell the coordinator once it is there, whole.
@@ -55,7 +34,7 @@ class DirectDoor:
         except OSError as error:
             raise TinderboxError(f"{self._root} does not take a checkpoint: {error}") from error
         try:
-            self._client.note_state(trial, attempt, epoch, slot, f"{self._root}/{name}", sha256, size)
+            self.note_state(trial, attempt, epoch, slot, f"{self._root}/{name}", sha256, size)
         except StaleAttempt:
             self._states.remove(name)  # nobody will ask for it
             raise
@@ -67,7 +46,7 @@ class DirectDoor:
             TinderboxError: It is gone, or not what was saved.
         """
         if not is_elsewhere(resume.path):  # it was saved before states went their own way
-            self._client.download(trial, attempt, slot, resume, path)
+            super().download(trial, attempt, slot, resume, path)
             return
         try:
             with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:

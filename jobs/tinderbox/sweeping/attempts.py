@@ -12,6 +12,7 @@ from typing import Literal
 from tinderbox.errors import StaleAttempt
 from tinderbox.sweeping.costs import Dearest
 from tinderbox.sweeping.events import (
+    LOSSES,
     AttemptEnded,
     AttemptStarted,
     CheckpointFreed,
@@ -30,8 +31,6 @@ from tinderbox.sweeping.rungs import Rungs
 from tinderbox.sweeping.study import Study
 from tinderbox.sweeping.turns import Turns
 
-LOSSES: tuple[Outcome, ...] = ("lost", "infrastructure")
-
 
 class Attempts:
     """The attempts of one study's trials; `garbage` lists the files that no trial needs any more."""
@@ -44,6 +43,11 @@ class Attempts:
         self.garbage: list[str] = []
         self._record = record
         self._saved: dict[int, float] = {}
+
+    @property
+    def all_proposed(self) -> bool:
+        """Whether the search has proposed as many trials as it may."""
+        return self.rules.limit is not None and len(self.study.trials) >= self.rules.limit
 
     def append(self, event: Event) -> None:
         """Let something happen."""
@@ -94,9 +98,8 @@ class Attempts:
         return self._last_promotion() if number is None else number
 
     def _last_promotion(self) -> int | None:
-        study, limit = self.study, self.rules.limit
-        is_over = limit is not None and len(study.trials) >= limit
-        if not is_over or study.counts[State.RUNNING] or study.counts[State.WAITING]:
+        study = self.study
+        if not self.all_proposed or study.counts[State.RUNNING] or study.counts[State.WAITING]:
             return None
         number = self.leader()
         return number if number is not None and study.trials[number].state is State.PAUSED else None

@@ -42,7 +42,7 @@ class Coordinator:
     """Leases the trials of one study to slots."""
 
     def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None], now: float) -> None:
-        self.study, self.rules = study, rules
+        self.study = study
         self._attempts = Attempts(study, rules, record)
         self._decisions = Decisions(self._attempts)
         self._closing = self._closed = False
@@ -55,6 +55,11 @@ class Coordinator:
         """The slots that are there."""
         return self._attempts.roster
 
+    @property
+    def rules(self) -> Rules:
+        """What the study is run by now."""
+        return self._attempts.rules
+
     def clear_garbage(self) -> list[str]:
         """Return the files that no trial needs any more, once."""
         garbage, self._attempts.garbage = self._attempts.garbage, []
@@ -64,9 +69,8 @@ class Coordinator:
 
     def wanted(self) -> int | None:
         """Return the number of the next trial to be proposed, None while enough are waiting or none may follow."""
-        number, limit = len(self.study.trials), self.rules.limit
         enough = len(self._attempts.turns) >= max(len(self.roster.slots), 1) + self.rules.ahead
-        return None if self.is_ending or enough or (limit is not None and number >= limit) else number
+        return None if self.is_ending or enough or self._attempts.all_proposed else len(self.study.trials)
 
     def propose(
         self, parameters: Parameters, known: int, baseline: bool, now: float, repeats: int | None = None
@@ -97,7 +101,7 @@ class Coordinator:
         """Let a study that runs have other limits, which were raised; its search is over once leaders are repeated."""
         if self.study.repeats:
             limit = self.rules.limit
-        self.rules = self._attempts.rules = dataclasses.replace(self.rules, limit=limit, seconds=seconds)
+        self._attempts.rules = dataclasses.replace(self.rules, limit=limit, seconds=seconds)
         if seconds is None or self.study.running_time(self.study.newest) < seconds:
             self._closing = False
 
@@ -275,8 +279,7 @@ class Coordinator:
 
     def _may_follow(self) -> bool:
         """Whether the search may propose another trial, or let one go on that is paused."""
-        limit = self.rules.limit
-        return limit is None or len(self.study.trials) < limit or self._attempts.promotion() is not None
+        return not self._attempts.all_proposed or self._attempts.promotion() is not None
 
     def _find_winner(self) -> int | None:
         """Return the winner where it is not the best complete trial: of the repeats, or of a search without time."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinderbox.config import AnyParameter, ChoiceParameter
-from tinderbox.sweeping.events import Parameters
+from tinderbox.sweeping.events import LOSSES, Parameters
 from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.study import Study
 
@@ -79,7 +79,7 @@ def learn_costs(
 
 def _is_measured(trial: Trial) -> bool:
     """Whether an attempt's time was spent on the epochs that are there; one that was lost has lost some of them."""
-    lost = any(attempt.outcome in ("lost", "infrastructure") for attempt in trial.attempts)
+    lost = any(attempt.outcome in LOSSES for attempt in trial.attempts)
     return trial.epoch > 0 and trial.seconds > 0 and not lost
 
 

@@ -38,6 +38,9 @@ lost: its slot vanished; infrastructure: the slot could not do its part, such as
 are counted, for a trial that is lost again and again has failed.
 """
 
+LOSSES: tuple[Outcome, ...] = ("lost", "infrastructure")
+"""Those that are nobody's wish, and counted."""
+
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class StudyStarted:

@@ -7,16 +7,12 @@ import bisect
 from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.study import Study
 
-Key = tuple[float, int]
-"""A value, turned so that less is better, and the trial's number, for the earlier of equals is the better one."""
-
 
 class Leaders:
     """The `count` best trials of a study that can be the best one, best first."""
 
     def __init__(self, study: Study, count: int) -> None:
         self._study, self._count = study, count
-        self._sign = study.signs[study.metric]
         self._best = study.ranked()[:count]
 
     def __contains__(self, trial: Trial) -> bool:
@@ -27,14 +23,11 @@ class Leaders:
         """Whether a trial that ends with its newest report would be among them."""
         if trial.repeats is not None or self._study.broken(trial.last):
             return False
-        return len(self._best) < self._count or self._key(trial)[0] < self._key(self._best[-1])[0]
+        return len(self._best) < self._count or self._study.rank(trial)[0] < self._study.rank(self._best[-1])[0]
 
     def take(self, trial: Trial) -> Trial | None:
         """Note that a trial has ended, and return the one that is not among the best any more because of it."""
         if not self._study.may_win(trial) or not self.would_take(trial):
             return None
-        bisect.insort(self._best, trial, key=self._key)
+        bisect.insort(self._best, trial, key=self._study.rank)
         return self._best.pop() if len(self._best) > self._count else None
-
-    def _key(self, trial: Trial) -> Key:
-        return self._sign * (trial.value(self._study.metric) or 0.0), trial.number

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tinderbox.config import ChoiceParameter, IntParameter, Number, SweepJob, Value
 from tinderbox.sweeping.history import State, Trial
-from tinderbox.sweeping.rungs import Ladder
+from tinderbox.sweeping.rungs import ladder_of
 from tinderbox.sweeping.space import AnyNumber
 from tinderbox.sweeping.study import Study
 
@@ -74,11 +74,11 @@ def weigh(study: Study, job: SweepJob) -> Evidence:
 
     One that breaks a constraint is as bad as one that diverged.
     """
-    ladder = [] if job.rungs is None else Ladder(job.rungs.min_epochs, job.rungs.reduction, job.epochs).levels
-    sign, told = 1 if study.direction == "minimize" else -1, dict[int, list[float]]()
+    ladder, sign, told = ladder_of(job), study.signs[study.metric], dict[int, list[float]]()
+    levels = [*(ladder.levels if ladder else ()), job.epochs]
     known = [*study.recalled, *(trial for trial in study.trials.values() if trial.repeats is None)]
     for trial in known:
-        values = values_at(trial, [*ladder, job.epochs], study.metric)
+        values = values_at(trial, levels, study.metric)
         if values and trial.state not in (State.FAILED, State.DIVERGED) and not study.broken(trial.last):
             told[trial.number] = [sign * value for value in values]
     trials = [trial for trial in known if trial.number in told]

@@ -162,26 +162,26 @@ class Routes:
         attempt, epoch, sha256 = int(query["attempt"]), int(query["epoch"]), query["sha256"]
         self._host.coordinator.check(trial, attempt, query["slot"])
         path, size = await self._files.keep_checkpoint(trial, attempt, epoch, request.content.iter_any(), sha256)
-        event = CheckpointSaved(
-            time=self._host.now(), trial=trial, attempt=attempt, epoch=epoch, path=path, sha256=sha256, size=size
-        )
-        self._host.coordinator.saved(event, query["slot"])
-        await self._host.settle()
-        return web.json_response({})
+        return await self._note_saved(request, path, size)
 
     async def state(self, request: web.Request) -> web.Response:
         """Note a state that its slot has brought to storage itself."""
-        trial, query = _trial(request), request.query
-        if not self._files.takes_state(query["path"]):
-            raise BadInput(f"states of this study are not kept at {query['path']!r}")
+        path, size = request.query["path"], int(request.query["size"])
+        if not self._files.takes_state(path):
+            raise BadInput(f"states of this study are not kept at {path!r}")
+        return await self._note_saved(request, path, size)
+
+    async def _note_saved(self, request: web.Request, path: str, size: int) -> web.Response:
+        """Note that the state that a request tells of is safe."""
+        query = request.query
         event = CheckpointSaved(
             time=self._host.now(),
-            trial=trial,
+            trial=_trial(request),
             attempt=int(query["attempt"]),
             epoch=int(query["epoch"]),
-            path=query["path"],
+            path=path,
             sha256=query["sha256"],
-            size=int(query["size"]),
+            size=size,
         )
         self._host.coordinator.saved(event, query["slot"])
         await self._host.settle()

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tinderbox.config import SweepJob
 from tinderbox.sweeping.history import State, Trial
 
 Key = tuple[float, int]
@@ -36,6 +37,14 @@ class Ladder:
             levels.append(level)
             level *= self.reduction
         return levels
+
+
+def ladder_of(job: SweepJob) -> Ladder | None:
+    """Return the ladder that a job's trials climb, None where all run whole."""
+    rungs = job.rungs
+    if rungs is None:
+        return None
+    return Ladder(rungs.min_epochs, rungs.reduction, job.epochs, pauses=rungs.method == "promote")
 
 
 @dataclass

@@ -117,9 +117,11 @@ class Study:
 
     def ranked(self) -> list[Trial]:
         """Return the trials that can be the best one, best first, the earlier of equals first."""
-        sign = self.signs[self.metric]
-        rivals = [trial for trial in self.trials.values() if self.may_win(trial)]
-        return sorted(rivals, key=lambda trial: (sign * trial.last[self.metric], trial.number))
+        return sorted(filter(self.may_win, self.trials.values()), key=self.rank)
+
+    def rank(self, trial: Trial) -> tuple[float, int]:
+        """Return what sorts trials by their last reports, the best first, the earlier of equals first."""
+        return self.signs[self.metric] * trial.last[self.metric], trial.number
 
     def apply(self, event: Event) -> None:
         """Take one event into the state."""
@@ -134,8 +136,6 @@ class Study:
         self.generation, self.resumed = event.generation, event.time
         self.started = self.started or event.time
         self.finished, self.cause = None, ""
-        if self.repeats:  # the search goes on, by its own values
-            self.best = self.ranked()[0]
 
     def _propose(self, event: TrialProposed) -> None:
         trial = Trial(event.trial, event.parameters, event.seed, event.baseline, event.repeats)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -154,7 +153,7 @@ def test_a_slot_that_leaves_at_the_end_is_not_submitted_again() -> None:
     assert told == []
 
 
-def test_slots_come_and_go() -> None:
+def test_slots_come_and_go(eventually: Callable[[Callable[[], bool], float], bool]) -> None:
     """More are submitted at once; those that are too many end when they are dismissed, and may come back."""
     names, gates = list[str](), {f"slot-{number}": threading.Event() for number in range(3)}
     told: list[tuple[str, str]] = []
@@ -169,28 +168,20 @@ def test_slots_come_and_go() -> None:
 
     jobs = keep(Spark(job), left, count=1)
     jobs.scale(3)
-    assert eventually_is(lambda: sorted(names) == ["slot-0", "slot-1", "slot-2"])
+    assert eventually(lambda: sorted(names) == ["slot-0", "slot-1", "slot-2"], 5)
     jobs.scale(1)
     for name in ("slot-1", "slot-2"):
         gates[name].set()  # the coordinator has dismissed it
-    assert eventually_is(
-        lambda: sorted(told) == [(name, "there are to be fewer slots") for name in ("slot-1", "slot-2")]
+    assert eventually(
+        lambda: sorted(told) == [(name, "there are to be fewer slots") for name in ("slot-1", "slot-2")], 5
     )
     jobs.scale(2)
-    assert eventually_is(lambda: names[3:] == ["slot-1.1"])
+    assert eventually(lambda: names[3:] == ["slot-1.1"], 5)
     for gate in gates.values():
         gate.set()
     jobs.stop(5)
     assert names[3:] == ["slot-1.1"]
     assert jobs.failure is None
-
-
-def eventually_is(condition: Callable[[], bool]) -> bool:
-    """Whether a condition holds within five seconds."""
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 @pytest.mark.parametrize(("name", "number"), [("slot-0", 0), ("slot-12.3", 12), ("slot-7+1", 7), ("slot-7.2+1", 7)])

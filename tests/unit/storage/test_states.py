@@ -12,7 +12,8 @@ import pytest
 
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import DirectDoor
+from tinderbox.storage.states import DirectClient
+from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.messages import Resume
 
 STATE = b"weights" * 1000
@@ -20,7 +21,7 @@ SHA256 = hashlib.sha256(STATE).hexdigest()
 
 
 class Coordinator:
-    """Stands for a client: notes states, or refuses."""
+    """Notes states, or refuses."""
 
     def __init__(self) -> None:
         self.noted: list[tuple[Any, ...]] = []
@@ -39,9 +40,12 @@ class Coordinator:
 
 
 @pytest.fixture
-def coordinator() -> Coordinator:
-    """The coordinator."""
-    return Coordinator()
+def coordinator(monkeypatch: pytest.MonkeyPatch) -> Coordinator:
+    """The coordinator, in the place of one that a client would reach over a network."""
+    coordinator = Coordinator()
+    monkeypatch.setattr(Client, "note_state", lambda client, *state: coordinator.note_state(*state))
+    monkeypatch.setattr(Client, "download", lambda client, *asked: coordinator.download(*asked))
+    return coordinator
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -51,9 +55,14 @@ def states(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def door(coordinator: Any, states: str) -> DirectDoor:
+def door(coordinator: Any, states: str) -> DirectClient:
     """A slot's door."""
-    return DirectDoor(coordinator, states, "small")
+    return open_door(states)
+
+
+def open_door(states: str) -> DirectClient:
+    """Open the door of a slot whose states go there."""
+    return DirectClient(states, "small", "http://127.0.0.1:1", "secret")
 
 
 @pytest.fixture
@@ -73,7 +82,7 @@ def resume(path: str, **changes: Any) -> Resume:
 
 
 def test_a_state_goes_there_and_back(
-    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
+    door: DirectClient, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
 ) -> None:
     """Past the driver, which is told where it is."""
     door.upload(3, 1, 6, "a", write(STATE))
@@ -85,7 +94,7 @@ def test_a_state_goes_there_and_back(
 
 
 def test_the_driver_reads_it_and_throws_it_away(
-    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
+    door: DirectClient, coordinator: Coordinator, states: str, write: Callable[[bytes], Path], tmp_path: Path
 ) -> None:
     """By its own path; one that is gone is no error."""
     door.upload(3, 1, 6, "a", write(STATE))
@@ -99,7 +108,7 @@ def test_the_driver_reads_it_and_throws_it_away(
 
 
 def test_an_attempt_that_is_over_leaves_nothing(
-    door: DirectDoor, coordinator: Coordinator, states: str, write: Callable[[bytes], Path]
+    door: DirectClient, coordinator: Coordinator, states: str, write: Callable[[bytes], Path]
 ) -> None:
     """Nobody would ever throw it away."""
     coordinator.refused = True
@@ -111,7 +120,7 @@ def test_an_attempt_that_is_over_leaves_nothing(
 
 @pytest.mark.parametrize("changes", [{"sha256": "00"}, {"size": 3}])
 def test_a_state_that_has_changed_is_told(
-    door: DirectDoor,
+    door: DirectClient,
     coordinator: Coordinator,
     write: Callable[[bytes], Path],
     tmp_path: Path,
@@ -124,7 +133,7 @@ def test_a_state_that_has_changed_is_told(
         door.download(3, 2, "b", resume(path, **changes), tmp_path / "fetched")
 
 
-def test_a_state_that_is_gone_is_told(door: DirectDoor, states: str, tmp_path: Path) -> None:
+def test_a_state_that_is_gone_is_told(door: DirectClient, states: str, tmp_path: Path) -> None:
     """With its place."""
     with pytest.raises(TinderboxError, match="/nothing cannot be read: "):
         door.download(3, 2, "b", resume(f"{states}/nothing"), tmp_path / "fetched")
@@ -133,13 +142,15 @@ def test_a_state_that_is_gone_is_told(door: DirectDoor, states: str, tmp_path: P
 def test_storage_that_takes_nothing_is_told(coordinator: Any, write: Callable[[bytes], Path], tmp_path: Path) -> None:
     """And the coordinator is not."""
     (tmp_path / "file").write_bytes(b"")
-    door = DirectDoor(coordinator, str(tmp_path / "file"), "small")
+    door = open_door(str(tmp_path / "file"))
     with pytest.raises(TinderboxError, match="does not take a checkpoint: "):
         door.upload(3, 1, 6, "a", write(STATE))
     assert coordinator.noted == []
 
 
-def test_an_earlier_state_comes_through_the_driver(door: DirectDoor, coordinator: Coordinator, tmp_path: Path) -> None:
+def test_an_earlier_state_comes_through_the_driver(
+    door: DirectClient, coordinator: Coordinator, tmp_path: Path
+) -> None:
     """The study may have begun before its states went their own way."""
     door.download(3, 2, "b", resume("checkpoints/trial-00003/attempt-1-epoch-6"), tmp_path / "fetched")
     assert coordinator.fetched == [(3, 2, "b")]
