@@ -18,7 +18,7 @@ from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import DirectClient
+from tinderbox.storage.states import DirectClient, remove_strays
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.costs import Costs
@@ -153,6 +153,7 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
     try:
         log.claim()  # before the record is read: another driver that still writes it would add what is not read
         study = rebuild(log.read(), *plan.job.aims)
+        tidy(folder, study)
         journal = Journal(log)
         coordinator = Coordinator(study, rules_for(plan.job, plan.proposer), journal.add, time.time())
         warm = plan.job.search.warm_start
@@ -166,6 +167,17 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
     finally:
         log.close()
     check(server)
+
+
+def tidy(folder: StudyFolder, study: Study) -> None:
+    """Remove what earlier drivers have left in storage that no trial needs."""
+    try:
+        removed = remove_strays(folder, study) if study.generation else 0
+    except OSError as error:  # it costs room and nothing else
+        LOG.warning("checkpoints that nothing needs may be left: %s", error)
+        return
+    if removed:
+        LOG.warning("removed checkpoints that an earlier driver has left and nothing needs: %d", removed)
 
 
 def check(server: Server) -> None:

@@ -168,9 +168,9 @@ class StudyFolder:
         """Return the names of the files worth taking home: all but the trials' checkpoints and what they printed."""
         return [name for name in self.names() if name.partition("/")[0] not in ("checkpoints", "logs")]
 
-    def names(self) -> list[str]:
-        """Return the names of all files of the study."""
-        return sorted(path.partition(f"{self.root}/")[2] for path in self._files.find(self.root))
+    def names(self, *below: str) -> list[str]:
+        """Return the names of all files of the study, or of those below a path in it."""
+        return sorted(path.partition(f"{self.root}/")[2] for path in self._files.find(self.path(*below)))
 
     def fetch(self, name: str, folder: Path) -> Path:
         """Return a file on this machine with the content of a stored one, copied where storage is elsewhere.

@@ -1,4 +1,4 @@
-"""Checkpoints that slots bring to storage and fetch from there themselves, past the driver."""
+"""Checkpoints that slots bring to storage and fetch from there themselves, past the driver; and those left there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 from tinderbox import checkpoint
-from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.errors import TinderboxError
 from tinderbox.storage.folder import StudyFolder, is_elsewhere, state_name
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.messages import Resume
+from tinderbox.sweeping.study import Study
 
 
 class DirectClient(Client):
@@ -24,7 +25,7 @@ class DirectClient(Client):
         """Bring a checkpoint to storage, and tell the coordinator once it is there, whole.
 
         Raises:
-            StaleAttempt: The attempt is not the trial's any more; nothing is left in storage.
+            StaleAttempt: The attempt is not the trial's any more; the driver, who knows what is kept, removes the file.
             TinderboxError: Storage does not take it.
         """
         (sha256, size), name = checkpoint.digest(path), state_name(trial, attempt, epoch)
@@ -33,11 +34,7 @@ class DirectClient(Client):
                 shutil.copyfileobj(source, file)
         except OSError as error:
             raise TinderboxError(f"{self._root} does not take a checkpoint: {error}") from error
-        try:
-            self.note_state(trial, attempt, epoch, slot, f"{self._root}/{name}", sha256, size)
-        except StaleAttempt:
-            self._states.remove(name)  # nobody will ask for it
-            raise
+        self.note_state(trial, attempt, epoch, slot, f"{self._root}/{name}", sha256, size)
 
     def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
         """Fetch the state that an attempt goes on from, from wherever it was saved.
@@ -55,3 +52,20 @@ class DirectClient(Client):
             raise TinderboxError(f"{resume.path} cannot be read: {error}") from error
         if checkpoint.digest(path) != (resume.sha256, resume.size):
             raise TinderboxError(f"what is in {resume.path} is not what was saved")
+
+
+def remove_strays(folder: StudyFolder, study: Study) -> int:
+    """Remove the states that a study's record does not know, and return how many there were.
+
+    A driver that is killed leaves them, and so does a slot: stored and not noted yet, or half stored.
+    """
+    # By its name in the study, which no two states share: the same place may be spelled in several ways.
+    kept = {"/".join(trial.checkpoint.path.split("/")[-3:]) for trial in study.trials.values() if trial.checkpoint}
+    places = [folder] if folder.states is None else [folder, StudyFolder(folder.states, folder.name)]
+    removed = 0
+    for place in places:
+        strays = [name for name in place.names("checkpoints") if name not in kept]
+        for name in strays:
+            place.remove(name)
+        removed += len(strays)
+    return removed

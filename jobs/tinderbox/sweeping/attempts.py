@@ -203,7 +203,15 @@ class Attempts:
         return by_epochs or (rules.checkpoint_seconds is not None and age >= rules.checkpoint_seconds)
 
     def keep(self, trial: Trial, checkpoint: CheckpointSaved) -> None:
-        """Note that a trial's state is safe, in the place of an earlier one; a repeated note changes nothing."""
+        """Note that a trial's state is safe, in the place of an earlier one; a repeated note changes nothing.
+
+        Raises:
+            StaleAttempt: The trial's newest report is another one.
+        """
+        if checkpoint.epoch != trial.epoch:
+            raise StaleAttempt(
+                f"trial {trial.number} is at epoch {trial.epoch}, and this checkpoint at {checkpoint.epoch}"
+            )
         kept = trial.checkpoint
         if kept is not None and (kept.attempt, kept.epoch, kept.sha256) == (
             checkpoint.attempt,
@@ -216,6 +224,12 @@ class Attempts:
         self.roster.forgive(trial.attempts[-1].node)
         if kept is not None and kept.path != checkpoint.path:
             self._free(trial, kept, checkpoint.time)
+
+    def refuse(self, checkpoint: CheckpointSaved) -> None:
+        """Throw a state away that nobody waits for, but not the one that is kept: a note of it may be repeated late."""
+        kept = self.study.trials[checkpoint.trial].checkpoint if checkpoint.trial in self.study.trials else None
+        if kept is None or kept.path != checkpoint.path:
+            self.garbage.append(checkpoint.path)
 
     def miss(self, trial: Trial, path: str, now: float) -> None:
         """Note that the state of a trial is gone."""

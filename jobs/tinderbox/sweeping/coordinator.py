@@ -226,12 +226,11 @@ class Coordinator:
         Raises:
             StaleAttempt: The attempt is not the trial's any more, or its newest report is another one.
         """
-        trial = self._attempts.current(checkpoint.trial, checkpoint.attempt, slot)
-        if checkpoint.epoch != trial.epoch:
-            raise StaleAttempt(
-                f"trial {trial.number} is at epoch {trial.epoch}, and this checkpoint at {checkpoint.epoch}"
-            )
-        self._attempts.keep(trial, checkpoint)
+        try:
+            self._attempts.keep(self._attempts.current(checkpoint.trial, checkpoint.attempt, slot), checkpoint)
+        except StaleAttempt:
+            self._attempts.refuse(checkpoint)
+            raise
 
     def finish(self, number: int, finish: Finish, now: float) -> Answer:
         """End an attempt and return the slot's next lease; an attempt that has already ended changes nothing.

@@ -197,6 +197,31 @@ def test_a_driver_that_comes_too_late(plan: Plan, recorded: StudyFolder, monkeyp
             pass
 
 
+def test_what_a_killed_driver_has_left_is_removed(
+    plan: Plan, recorded: StudyFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A state that was stored and never noted; the log says how many there were, once."""
+    recorded.write("checkpoints/trial-00004/attempt-1-epoch-1", b"never noted")
+    for _ in range(2):
+        with opened_server(plan, recorded, "secret"):
+            assert recorded.names("checkpoints") == ["checkpoints/trial-00001/attempt-1-epoch-1"]
+    assert caplog.messages == ["removed checkpoints that an earlier driver has left and nothing needs: 1"]
+
+
+def test_storage_that_cannot_be_tidied(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The study goes on all the same."""
+
+    def refuse(*below: str) -> list[str]:
+        raise PermissionError("may not be listed")
+
+    monkeypatch.setattr(recorded, "names", refuse)
+    with opened_server(plan, recorded, "secret") as server:
+        assert server.coordinator.study.generation == 2
+    assert caplog.messages == ["checkpoints that nothing needs may be left: may not be listed"]
+
+
 def test_the_dearest_trial_of_a_grid_is_looked_for_among_many() -> None:
     """Its points cost nothing to propose; other searches know more the later they are asked."""
     tree = {

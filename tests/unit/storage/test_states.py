@@ -12,9 +12,12 @@ import pytest
 
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import DirectClient
+from tinderbox.storage.states import DirectClient, remove_strays
 from tinderbox.sweeping.client import Client
+from tinderbox.sweeping.history import Checkpoint as StateKept
+from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.messages import Resume
+from tinderbox.sweeping.study import Study
 
 STATE = b"weights" * 1000
 SHA256 = hashlib.sha256(STATE).hexdigest()
@@ -107,15 +110,44 @@ def test_the_driver_reads_it_and_throws_it_away(
     assert not files.exists(place)
 
 
-def test_an_attempt_that_is_over_leaves_nothing(
+def test_an_attempt_that_is_over_leaves_its_state_to_the_driver(
     door: DirectClient, coordinator: Coordinator, states: str, write: Callable[[bytes], Path]
 ) -> None:
-    """Nobody would ever throw it away."""
+    """A note that is repeated late is refused too, and then it is the state that the trial goes on from."""
     coordinator.refused = True
     with pytest.raises(StaleAttempt):
         door.upload(3, 1, 6, "a", write(STATE))
-    files, place = fsspec.url_to_fs(f"{states}/small")
-    assert [path for path in files.find(place) if "epoch" in path] == []
+    assert StudyFolder(states, "small").names() == ["checkpoints/trial-00003/attempt-1-epoch-6"]
+
+
+def name(trial: int, epoch: int) -> str:
+    """Return the name of a state in its study."""
+    return f"checkpoints/trial-{trial:05d}/attempt-1-epoch-{epoch}"
+
+
+def knowing(*paths: str) -> Study:
+    """Return a study whose trials go on from these states."""
+    study = Study("loss", "minimize")
+    for number, path in enumerate(paths):
+        study.trials[number] = Trial(number, {}, 7, baseline=False, checkpoint=StateKept(1, 6, path, SHA256, 7))
+    return study
+
+
+def test_states_that_no_record_knows_are_removed(states: str, tmp_path: Path) -> None:
+    """Those in the study and those that slots brought to storage, whole or not; the trials' own stay, and all else."""
+    folder, direct = StudyFolder(str(tmp_path / "studies"), "small", states), StudyFolder(states, "small")
+    for place, trial in ((folder, 0), (direct, 1)):
+        for kept in (name(trial, 6), "logs/trial-00000/attempt-1.log"):
+            place.write(kept, STATE)
+        for stray in (name(trial, 3), name(7, 6), "checkpoints/trial-00007/.attempt-1-epoch-6.k2j1"):
+            place.write(stray, STATE)
+    StudyFolder(states, "smaller").write(name(3, 6), STATE)
+    study = knowing(name(0, 6), f"{states}//small/{name(1, 6)}")  # the place may have been spelled otherwise
+    assert remove_strays(folder, study) == 6
+    assert folder.names() == [name(0, 6), "logs/trial-00000/attempt-1.log"]
+    assert direct.names() == [name(1, 6), "logs/trial-00000/attempt-1.log"]
+    assert StudyFolder(states, "smaller").names() == [name(3, 6)]
+    assert remove_strays(folder, study) == 0
 
 
 @pytest.mark.parametrize("changes", [{"sha256": "00"}, {"size": 3}])

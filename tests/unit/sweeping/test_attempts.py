@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tinderbox.errors import StaleAttempt
 from tinderbox.sweeping.events import CheckpointFreed, CheckpointSaved, NodeAvoided
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Decision, Heartbeat
@@ -318,6 +319,23 @@ def test_a_state_that_is_sent_twice_is_kept(desk: Open) -> None:
         opened.save(lease, 1, sha256=sha256)
     assert freed(opened) == []
     assert opened.study.trials[0].checkpoint.sha256 == "11"
+
+
+def test_a_state_that_comes_too_late_is_thrown_away(desk: Open) -> None:
+    """It is in storage already; but not where it is the one that the trial goes on from, told of once more."""
+    opened = desk(1, epochs=4, **PLENTY)
+    lease = opened.take()
+    opened.report(lease, 1, can_save=True)
+    kept = opened.save(lease, 1)
+    opened.report(lease, 2, can_save=True)
+    with pytest.raises(StaleAttempt, match="trial 0 is at epoch 2, and this checkpoint at 1"):
+        opened.save(lease, 1)
+    opened.coordinator.leave("a", "gone", opened.now)
+    for epoch in (1, 2):
+        with pytest.raises(StaleAttempt, match="attempt 1 of trial 0 is over"):
+            opened.save(lease, epoch)
+    assert opened.study.trials[0].checkpoint.path == kept
+    assert opened.coordinator.clear_garbage() == ["0-1-2"]
 
 
 @pytest.mark.parametrize("value", [0.5, float("nan")])
