@@ -13,7 +13,7 @@ from tinderbox.api.driver import Watcher
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
 from tinderbox.config import SweepJob
-from tinderbox.config.reading import beside_job, set_line, write_sweep
+from tinderbox.config.reading import beside_job, set_line, write_job
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Release, Unreachable
 from tinderbox.kube.forward import forwarded
@@ -62,7 +62,7 @@ def pack(file: Path, job: SweepJob, token: str, image: str | None, fresh: bool) 
     described = describe_job(job) | ({"code": CODE_FILE} if code else {})
     described.pop("storage", None)  # the release says where studies are
     files, template = beside_job(file)
-    text = write_sweep(described)
+    text = write_job(described)
     arguments = ("--fresh",) if fresh else ()
     return Package(job.name, text, token, code, files, template, image, arguments)
 

@@ -1,15 +1,17 @@
 """Job files: what may be written in them, and how they are read."""
 
 from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
+from tinderbox.config.infer import InferJob
 from tinderbox.config.metric import COLUMNS, Constraint, Metric
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
-from tinderbox.config.reading import check_sweep, read_sweep
+from tinderbox.config.reading import AnyJob, check_infer, check_sweep, read_any, read_infer, read_sweep
 from tinderbox.config.search import Search, WarmStart, Zoom
 from tinderbox.config.sweep import Budget, SweepJob
 
 __all__ = [
     "COLUMNS",
     "AnyData",
+    "AnyJob",
     "AnyParameter",
     "Budget",
     "ChoiceParameter",
@@ -17,6 +19,7 @@ __all__ = [
     "Digits",
     "FloatParameter",
     "Function",
+    "InferJob",
     "IntParameter",
     "Memory",
     "Metric",
@@ -30,6 +33,9 @@ __all__ = [
     "Value",
     "WarmStart",
     "Zoom",
+    "check_infer",
     "check_sweep",
+    "read_any",
+    "read_infer",
     "read_sweep",
 ]

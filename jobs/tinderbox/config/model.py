@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -38,3 +40,21 @@ def parse_duration(value: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 """A length of time in seconds, written in a job file as `90s`, `30m`, `2h`, `1d` or a plain number."""
+
+
+def check_name(name: str) -> str:
+    """Return the name of a study or run, which names pods, folders and labels too."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a name has lower-case letters, digits and dashes, at most 53, got {name!r}")
+    return name
+
+
+def check_function(function: str) -> str:
+    """Return the name of a function."""
+    if not _FUNCTION.fullmatch(function):
+        raise ValueError(f"a function is written module:function, got {function!r}")
+    return function
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+FunctionName = Annotated[str, AfterValidator(check_function)]

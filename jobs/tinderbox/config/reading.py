@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
+from tinderbox.config.infer import InferJob
 from tinderbox.config.mistakes import explain
 from tinderbox.config.sweep import SweepJob
 from tinderbox.errors import BadInput
 
-KINDS: dict[str, type[SweepJob]] = {"sweep": SweepJob}
+AnyJob = SweepJob | InferJob
+Job = TypeVar("Job", SweepJob, InferJob)
+
+KINDS: dict[str, type[SweepJob] | type[InferJob]] = {"sweep": SweepJob, "infer": InferJob}
 
 
 _PLAIN = {
@@ -62,7 +66,7 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 
 
-def write_sweep(tree: dict[str, Any]) -> str:
+def write_job(tree: dict[str, Any]) -> str:
     """Return the job file that holds a tree of plain values."""
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
@@ -79,10 +83,38 @@ def read_sweep(path: Path, changes: Iterable[str] = ()) -> SweepJob:
     Raises:
         BadInput: The file cannot be read or is not a valid sweep.
     """
+    return check_sweep(read_tree(path, changes), str(path))
+
+
+def read_infer(path: Path, changes: Iterable[str] = ()) -> InferJob:
+    """Return the batch inference that a job file describes, as `read_sweep` does a sweep.
+
+    Raises:
+        BadInput: The file cannot be read or is not a valid batch inference.
+    """
+    return check_infer(read_tree(path, changes), str(path))
+
+
+def read_any(path: Path, changes: Iterable[str] = ()) -> AnyJob:
+    """Return the job that a file describes, whatever its kind.
+
+    Raises:
+        BadInput: The file cannot be read or holds no valid job.
+    """
+    tree = read_tree(path, changes)
+    return check_infer(tree, str(path)) if tree.get("kind") == "infer" else check_sweep(tree, str(path))
+
+
+def read_tree(path: Path, changes: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the plain values of the job in a file, changed but not checked yet.
+
+    Raises:
+        BadInput: The file cannot be read, or holds no job.
+    """
     tree = find_job(read_documents(path), path)
     for change in changes:
         set_key(tree, change)
-    return check_sweep(tree, str(path))
+    return tree
 
 
 def check_sweep(tree: dict[str, Any], where: str) -> SweepJob:
@@ -91,10 +123,25 @@ def check_sweep(tree: dict[str, Any], where: str) -> SweepJob:
     Raises:
         BadInput: The tree is not a valid sweep.
     """
+    return _check(tree, SweepJob, "sweep", where)
+
+
+def check_infer(tree: dict[str, Any], where: str) -> InferJob:
+    """Return the batch inference that a tree of plain values describes.
+
+    Raises:
+        BadInput: The tree is not a valid batch inference.
+    """
+    return _check(tree, InferJob, "infer", where)
+
+
+def _check(tree: dict[str, Any], model: type[Job], kind: str, where: str) -> Job:
+    if tree.get("kind") in list(KINDS) and tree["kind"] != kind:
+        raise BadInput(f"{where}: is a job of kind {tree['kind']}, and not {kind}; tinderbox {tree['kind']} runs it")
     try:
-        return SweepJob.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
-        raise BadInput(f"{where}: {explain(error, SweepJob)}") from error
+        raise BadInput(f"{where}: {explain(error, model)}") from error
 
 
 def read_documents(path: Path) -> list[Any]:

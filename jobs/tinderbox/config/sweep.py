@@ -10,16 +10,14 @@ from pydantic import Field, field_validator, model_validator
 
 from tinderbox.config.data import AnyData, Digits
 from tinderbox.config.metric import COLUMNS, Constraint, Metric
-from tinderbox.config.model import Closed, Seconds
+from tinderbox.config.model import Closed, FunctionName, Name, Seconds
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, Value
 from tinderbox.config.search import Search
 
 LONGEST_SECONDS = 3650 * 86_400
 TRIALS_OF_ROUND = 3
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Budget(Closed):
@@ -79,8 +77,8 @@ class SweepJob(Closed):
     """One sweep: a function, a space, a search, a budget and data."""
 
     kind: Literal["sweep"]
-    name: str = Field(description="the study's name: lower-case letters, digits and dashes, at most 53")
-    objective: str = Field(description="the function to call for each trial, as module:function")
+    name: Name = Field(description="the study's name: lower-case letters, digits and dashes, at most 53")
+    objective: FunctionName = Field(description="the function to call for each trial, as module:function")
     code: str | None = Field(
         default=None, description="folder with your modules, relative to this file; shipped to the executors"
     )
@@ -131,20 +129,6 @@ class SweepJob(Closed):
     @classmethod
     def _expand_search(cls, value: Any) -> Any:
         return {"method": value} if isinstance(value, str) else value
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"a name has lower-case letters, digits and dashes, at most 53, got {name!r}")
-        return name
-
-    @field_validator("objective")
-    @classmethod
-    def _check_objective(cls, objective: str) -> str:
-        if not _FUNCTION.fullmatch(objective):
-            raise ValueError(f"an objective is written module:function, got {objective!r}")
-        return objective
 
     @model_validator(mode="after")
     def _check_objectives(self) -> SweepJob:

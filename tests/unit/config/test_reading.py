@@ -19,7 +19,7 @@ from tinderbox.config.reading import (
     set_key,
     set_line,
     split_setting,
-    write_sweep,
+    write_job,
 )
 from tinderbox.errors import BadInput
 
@@ -127,7 +127,7 @@ def test_a_key_may_be_called_on(tmp_path: Path, text: str) -> None:
 def test_no_job(tmp_path: Path, content: str) -> None:
     """A file without a job is refused with what a job looks like."""
     assert refusal(written(tmp_path, content)) == (
-        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep at its top"
+        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
     )
 
 
@@ -139,7 +139,7 @@ def test_a_config_map_without_a_job(tmp_path: Path, data: Any) -> None:
 
 def test_two_jobs(tmp_path: Path, text: str) -> None:
     """Two jobs are refused, in one file and in one ConfigMap."""
-    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep at its top"
+    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
     assert refusal(written(tmp_path, f"{text}\n---\n{text}")) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": text, "b.yml": text}))) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": f"{text}\n---\n{text}"}))) == expected
@@ -259,7 +259,7 @@ def test_documents_of_a_stream(tmp_path: Path) -> None:
     assert read_documents(path) == [{"a": 1}]
     with pytest.raises(BadInput, match="holds 0 jobs"):
         find_job([{"a": 1}], path)
-    assert list(KINDS) == ["sweep"]
+    assert list(KINDS) == ["sweep", "infer"]
 
 
 def test_the_jobs_that_ship_are_valid() -> None:
@@ -306,14 +306,14 @@ VALUES = [*TEXTS, "🚋", 0, -12, 2**53, 1e-3, 1e-07, 1e22, -0.0, 0.1, 5e-324, T
 def test_what_is_written_is_read_as_it_was(tmp_path: Path, value: object) -> None:
     """As a value, in a list and as a key: texts stay texts and numbers stay numbers."""
     tree = {"b": value, "a": [value, {"c": value}]} | ({value: 1} if isinstance(value, str) else {})
-    [read] = read_documents(written(tmp_path, write_sweep(tree)))
+    [read] = read_documents(written(tmp_path, write_job(tree)))
     assert repr(read) == repr(tree)
 
 
 def test_a_job_that_is_written(tmp_path: Path, text: str) -> None:
     """Is pleasant to read: keys in their order, and no quotes where none are needed."""
     tree = read_documents(written(tmp_path, text))[0]
-    assert write_sweep({"name": "grün", "choices": ["relu", "no", 1e-3]}) == (
+    assert write_job({"name": "grün", "choices": ["relu", "no", 1e-3]}) == (
         "name: grün\nchoices:\n- relu\n- no\n- 0.001\n"
     )
-    assert list(read_documents(written(tmp_path, write_sweep(tree)))[0]) == list(tree)
+    assert list(read_documents(written(tmp_path, write_job(tree)))[0]) == list(tree)

@@ -76,8 +76,8 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
         ({"name": "a-"}, "name: a name has lower-case letters, digits and dashes, at most 53, got 'a-'"),
         ({"name": "a" * 54}, f"name: a name has lower-case letters, digits and dashes, at most 53, got '{'a' * 54}'"),
         ({"name": 5}, "name: input should be a valid string, got 5"),
-        ({"objective": "train"}, "objective: an objective is written module:function, got 'train'"),
-        ({"objective": "a:b:c"}, "objective: an objective is written module:function, got 'a:b:c'"),
+        ({"objective": "train"}, "objective: a function is written module:function, got 'train'"),
+        ({"objective": "a:b:c"}, "objective: a function is written module:function, got 'a:b:c'"),
         (
             {"metric": None},
             "the job needs metric: the value that `trial.report` must carry and that decides which trial is best",

@@ -1,0 +1,216 @@
+"""The job file of a batch inference: a model, an input, and what becomes of each row."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tinderbox.config.model import Closed, FunctionName, Name
+
+_ENDINGS = {
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".tar.gz": "tar",
+    ".tfrecord": "tfrecord",
+    ".tfrecords": "tfrecord",
+    ".parquet": "parquet",
+    ".csv": "csv",
+}
+"""What an input's path says of its kind; anything else is image files."""
+
+
+class Model(Closed):
+    """Whose predictions are wanted: a file or folder at `path`, or the winner of a `study`.
+
+    A path or fsspec URL names a .keras file, a legacy .h5 file, a SavedModel folder, or the JSON of an architecture
+    whose `weights` are in a file of their own. `storage` is where the study is, by default the job's own.
+    """
+
+    path: str | None = None
+    weights: str | None = None
+    study: str | None = None
+    storage: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Model:
+        if (self.path is None) == (self.study is None):
+            raise ValueError("a model is named by path or by study, one of the two")
+        if self.weights is not None and self.path is None:
+            raise ValueError("weights belong to an architecture at path; a study's winner has its own")
+        if self.storage is not None and self.study is None:
+            raise ValueError("storage says where a study is; a path stands for itself")
+        return self
+
+
+class Images(Closed):
+    """Image files in a folder, below it too, or those that a glob names; `pattern` keeps names such as `*.jpg`."""
+
+    source: Literal["images"]
+    path: str
+    pattern: str | None = None
+
+
+class Tars(Closed):
+    """Tar archives of image files, compressed or not: the way to more than a million images."""
+
+    source: Literal["tar"]
+    path: str
+
+
+class Records(Closed):
+    """TFRecord files of tf.train.Example: the feature `image` holds a file's bytes, and `key` says which one it is."""
+
+    source: Literal["tfrecord"]
+    path: str
+    image: str = "image/encoded"
+    key: str | None = "image/filename"
+
+
+class Rows(Closed):
+    """Rows of Parquet or CSV files: a column `image` with a file's bytes, or the columns `features` of numbers.
+
+    The column `key` takes the place of the file's path in what comes out.
+    """
+
+    source: Literal["parquet", "csv"]
+    path: str
+    image: str | None = None
+    features: Annotated[list[str], Field(min_length=1)] | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Rows:
+        if (self.image is None) == (self.features is None):
+            raise ValueError("rows hold images in the column image, or numbers in the columns features; name one")
+        if self.source == "csv" and self.image is not None:
+            raise ValueError("a CSV file cannot hold an image's bytes; put them into Parquet, or name features")
+        return self
+
+
+class Preprocess(Closed):
+    """How pixels become what the model takes: (pixel x scale - mean) / std, after the image was resized.
+
+    Without `size` it is the model's own input, without `channels` its last axis says: gray for one, rgb for three.
+    `fit` stretches an image, or crops its middle once its shorter side fits.
+    """
+
+    size: Annotated[list[int], Field(min_length=2, max_length=2)] | None = Field(
+        default=None, description="height and width in pixels"
+    )
+    resize: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear"
+    fit: Literal["stretch", "crop"] = "stretch"
+    channels: Literal["rgb", "bgr", "gray"] | None = None
+    scale: float = 1.0
+    mean: float | list[float] = 0.0
+    std: float | list[float] = 1.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Preprocess:
+        for side in self.size or []:
+            if not 1 <= side <= 16_384:
+                raise ValueError(f"size is a height and a width from 1 to 16384 pixels, got {self.size}")
+        for value in self.std if isinstance(self.std, list) else [self.std]:
+            if value == 0:
+                raise ValueError(f"std divides, so none may be 0, got {self.std}")
+        return self
+
+
+class Limits(Closed):
+    """What is refused before it can hurt: files of more `bytes` and images of more `pixels` become rows with an error.
+
+    `rows` is how many go into one micro-batch at most, all that a kill costs; `files` is that for tars and TFRecords.
+    """
+
+    bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
+    pixels: int = Field(default=100_000_000, ge=1, le=1_000_000_000)
+    rows: int = Field(default=20_000, ge=1, le=1_000_000)
+    files: int = Field(default=32, ge=1, le=100_000)
+
+
+class Output(Closed):
+    """How rows are written: to what `format`, and what happens to rows that an earlier run has left.
+
+    `append` labels what has come since, `overwrite` labels all anew, `refuse` stops where there are rows already.
+    """
+
+    format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    mode: Literal["append", "overwrite", "refuse"] = "append"
+
+
+class InferJob(Closed):
+    """One batch inference: a model, an input, labels, and where rows go."""
+
+    kind: Literal["infer"]
+    name: Name = Field(description="the run's name: lower-case letters, digits and dashes, at most 53")
+    model: Model | None = None
+    input: Annotated[Images | Tars | Records | Rows, Field(discriminator="source")]
+    preprocess: Preprocess = Preprocess()
+    task: Literal["classification", "regression"] = "classification"
+    labels: str | None = Field(default=None, description="file or URL with one label a line, in the model's order")
+    logits: bool = Field(default=False, description="the model gives logits, to which softmax is to be applied")
+    top: int = Field(default=5, ge=1, le=1_000, description="how many labels each row names, the best first")
+    truth: Literal["folder"] | None = Field(
+        default=None, description="folder: an image's true label is the name of its folder, for the report's accuracy"
+    )
+    predict: FunctionName | None = Field(
+        default=None, description="your function of a list of rows, as module:function, in the place of a model"
+    )
+    columns: dict[str, str] | None = Field(
+        default=None, description="what predict returns for each row: names, and types such as float or array<string>"
+    )
+    code: str | None = Field(
+        default=None, description="folder with your modules, relative to this file; shipped to the executors"
+    )
+    batch: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = "auto"
+    xla: bool | Literal["auto"] = "auto"
+    slots: int = Field(default=2, ge=1, le=10_000, description="Python workers that predict at the same time")
+    cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one worker")
+    limits: Limits = Limits()
+    output: Output = Output()
+    storage: str = Field(
+        default="studies", description="folder or fsspec URL that holds runs by their names"
+    )
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _expand_model(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _expand_input(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"source": guess_source(value), "path": value}
+        return value
+
+    @model_validator(mode="after")
+    def _check_predict(self) -> InferJob:
+        if (self.model is None) == (self.predict is None):
+            raise ValueError("rows are for a model or for your own predict; name one of the two")
+        if (self.predict is None) != (self.columns is None):
+            raise ValueError("predict and columns belong together: columns says what the function returns")
+        return self
+
+    @model_validator(mode="after")
+    def _check_task(self) -> InferJob:
+        if self.task == "regression":
+            for key in ("labels", "truth"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key}: a regression has values and no labels; leave {key} out")
+            if self.logits:
+                raise ValueError("logits: a regression has values as they are; leave logits out")
+        if (
+            self.output.format == "csv"
+            and self.columns is not None
+            and any("<" in kind for kind in self.columns.values())
+        ):
+            raise ValueError("columns: a CSV file cannot hold lists; write jsonl or parquet")
+        return self
+
+
+def guess_source(path: str) -> str:
+    """Return what kind of input a path is, by how it ends."""
+    name = PurePosixPath(path).name
+    return next((source for ending, source in _ENDINGS.items() if name.endswith(ending)), "images")
