@@ -71,7 +71,8 @@ class Attempts:
 
     def choose(self, slot: Slot, now: float) -> Trial | None:
         """Return the trial whose turn it is on a slot: one that was cut short, one that is promoted, or a new one."""
-        if slot.node in self.study.avoided and self.roster.has_other_than(set(self.study.avoided)):
+        shunned = {node for node in self.study.avoided if not self._may_try(node, now)}
+        if slot.node in shunned and self.roster.has_other_than(shunned):
             return None
         number = self.turns.take_again(lambda number: self._may_run(self.study.trials[number], slot))
         if number is None:
@@ -79,6 +80,14 @@ class Attempts:
         if number is None:
             number = self.turns.take_fresh(None if self._dearest is None else self._dearest.choose)
         return None if number is None else self.study.trials[number]
+
+    def _may_try(self, node: str, now: float) -> bool:
+        """Whether a node that is avoided may get one trial again, to see whether it is well by now."""
+        return now >= self._retried(node) and not self.roster.is_busy(node)
+
+    def _retried(self, node: str) -> float:
+        """Return from when on a node that is avoided may be tried again."""
+        return self.study.avoided[node].time + self.rules.avoid_seconds
 
     def _may_run(self, trial: Trial, slot: Slot) -> bool:
         """Whether a trial may run on a slot: one that was lost is tried on another node where there is one."""
@@ -189,8 +198,13 @@ class Attempts:
     def _blame(self, attempt: Attempt, cause: str, now: float) -> None:
         """Count a loss of a node, and avoid it where there were too many in a row."""
         node, losses = attempt.node, self.roster.count_loss(attempt.node, attempt.started, now)
-        if losses >= self.rules.node_losses and node not in self.study.avoided:
+        if node not in self.study.avoided:
+            is_enough = losses >= self.rules.node_losses
             told = f"{losses} attempts in a row were lost there, the last one because {cause}"
+        else:
+            is_enough = attempt.started >= self._retried(node)
+            told = f"it was tried again, and lost that attempt because {cause}"
+        if is_enough:
             self.append(NodeAvoided(time=now, node=node, cause=told))
 
     # Checkpoints

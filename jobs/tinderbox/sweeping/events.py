@@ -168,7 +168,10 @@ class RungDecided:
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)
 class NodeAvoided:
-    """Attempts on a node were lost one after the other: it gets no trials while there is another one."""
+    """Attempts on a node were lost one after the other: it gets no trials for a time, while there is another one.
+
+    Then it gets one, to try, and is avoided again if that is lost. An attempt that gets on there ends all this.
+    """
 
     type: Literal["node_avoided"] = "node_avoided"
     time: float

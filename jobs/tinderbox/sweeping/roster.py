@@ -86,6 +86,10 @@ class Roster:
         """Note that a node has brought an attempt to its end, or at least further."""
         self._losses.pop(node, None)
 
+    def is_busy(self, node: str) -> bool:
+        """Whether a slot on a node runs a trial."""
+        return any(slot.node == node and slot.trial is not None for slot in self.slots.values())
+
     def has_other_than(self, nodes: set[str]) -> bool:
         """Whether there is a slot on another node than these."""
         return any(slot.node not in nodes and not slot.leaving for slot in self.slots.values())

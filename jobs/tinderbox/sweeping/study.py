@@ -10,6 +10,7 @@ from typing import Any
 
 from tinderbox.config import Constraint, Metric
 from tinderbox.sweeping.events import (
+    LOSSES,
     AttemptEnded,
     AttemptStarted,
     CheckpointFreed,
@@ -47,9 +48,9 @@ class Study:
     `metric` says which trial is best; `further` objectives and `constraints` on what is reported stand beside it.
     `paused` are the open ones that wait on a rung, in the order in which they came there, and `rounds` what the search
     was narrowed to. `recalled` are trials of an earlier study, under numbers below 0.
-    `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says why nodes get no more
-    trials. `started` is when the first driver took the study over and `resumed` when the newest one did; `spent` is the
-    time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
+    `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says since when and why nodes
+    get no more trials. `started` is when the first driver took the study over and `resumed` when the newest one did;
+    `spent` is the time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
     """
 
     metric: str
@@ -72,7 +73,7 @@ class Study:
     recalled: list[Trial] = field(default_factory=list)
     slots: list[SlotLife] = field(default_factory=list)
     freed: int = 0
-    avoided: dict[str, str] = field(default_factory=dict)
+    avoided: dict[str, NodeAvoided] = field(default_factory=dict)
     repeats: dict[int, list[Trial]] = field(default_factory=dict)
     best: Trial | None = None
     baseline: Trial | None = None
@@ -168,7 +169,9 @@ class Study:
     def _save(self, event: CheckpointSaved) -> None:
         trial = self.trials[event.trial]
         trial.checkpoint = Checkpoint(event.attempt, event.epoch, event.path, event.sha256, event.size)
-        trial.attempts[event.attempt - 1].saved = True
+        attempt = trial.attempts[event.attempt - 1]
+        attempt.saved = True
+        self.avoided.pop(attempt.node, None)
 
     def _free(self, event: CheckpointFreed) -> None:
         trial = self.trials[event.trial]
@@ -189,6 +192,8 @@ class Study:
         attempt = trial.attempts[event.attempt - 1]
         attempt.ended, attempt.outcome = event.time, event.outcome
         attempt.cause, attempt.details = event.cause, event.details
+        if event.outcome not in (*LOSSES, "released"):
+            self.avoided.pop(attempt.node, None)
         self._move(trial, trial.state_after(event.outcome))
         if trial.state.ended:
             self.ended.append(self.open.pop(trial.number))
@@ -207,7 +212,7 @@ class Study:
         self.slots.append(SlotLife(event.slot, event.node, event.time))
 
     def _avoid(self, event: NodeAvoided) -> None:
-        self.avoided[event.node] = event.cause
+        self.avoided[event.node] = event
 
     def _finish(self, event: StudyEnded) -> None:
         self.finished, self.cause = event.time, event.cause

@@ -79,11 +79,64 @@ def test_a_node_that_loses_three_in_a_row_is_avoided(desk: Open) -> None:
     avoided = [(event.node, event.cause) for event in opened.record if isinstance(event, NodeAvoided)]
     cause = "3 attempts in a row were lost there, the last one because slot a2@n1 on n1 left: death 2"
     assert avoided == [("n1", cause)]
-    assert opened.study.avoided == {"n1": cause}
+    assert opened.study.avoided["n1"].cause == cause
     idle = opened.lease("b@n1", request=90)
     assert (idle.lease, idle.done) == (None, False)
     opened.coordinator.leave("z@n2", "gone", opened.now)
     assert opened.lease("b@n1", request=90).lease is not None
+
+
+def avoid(desk: Open, **rules: Any) -> Any:
+    """Return a desk whose node n1 was avoided just now; a slot of n2 runs trial 0, and idle ones of n1 are there."""
+    opened = desk(12, **PLENTY, **rules)
+    opened.take("z@n2")
+    for number in range(3):
+        lose(opened, f"a{number}@n1")
+    assert opened.lease("b@n1").lease is opened.lease("c@n1").lease is None
+    return opened
+
+
+def test_a_node_that_is_avoided_is_tried_again(desk: Open) -> None:
+    """After a time it gets one trial; once that is through it is a node like others."""
+    opened = avoid(desk)
+    opened.now += 1799
+    assert opened.lease("b@n1").lease is None
+    opened.now += 1
+    tried = opened.take("b@n1")
+    assert opened.lease("c@n1").lease is None
+    assert opened.finish(tried, "b@n1", "failed").lease is not None
+    assert opened.lease("c@n1").lease is not None
+    assert opened.study.avoided == {}
+    assert opened.replay() == opened.study
+
+
+def test_a_node_that_loses_its_trial_again_is_avoided_at_once(desk: Open) -> None:
+    """For the same time, though the driver has changed: the record tells when that was."""
+    opened = avoid(desk)
+    opened.now += 1800
+    lose(opened, "b@n1", "its pod was deleted")
+    told = "it was tried again, and lost that attempt because slot b@n1 on n1 left: its pod was deleted"
+    assert opened.study.avoided["n1"].cause == told
+    opened.now += 1000
+    resumed = opened.restart()
+    resumed.take("z@n2")
+    assert resumed.lease("c@n1").lease is None
+    resumed.now += 800
+    assert resumed.lease("c@n1").lease is not None
+
+
+def test_when_all_nodes_are_avoided_the_one_to_be_tried_goes_first(desk: Open) -> None:
+    """The others get trials once it has one, so that nothing hangs."""
+    opened = avoid(desk)
+    opened.coordinator.leave("z@n2", "gone", opened.now)
+    opened.now += 900
+    for number in range(2):
+        lose(opened, f"z{number}@n2")
+    opened.now += 900
+    assert set(opened.study.avoided) == {"n1", "n2"}
+    assert opened.lease("y@n2").lease is None
+    assert opened.lease("b@n1").lease is not None
+    assert opened.lease("y@n2").lease is not None
 
 
 def test_the_fourth_loss_was_on_a_node_that_was_avoided(desk: Open) -> None:

@@ -81,6 +81,17 @@ def test_losses_in_a_row() -> None:
     assert roster.count_loss("n1", started=0.0, now=30.0) == 1
 
 
+def test_a_node_is_busy_while_a_slot_of_it_runs_a_trial() -> None:
+    """Be it trial 0."""
+    roster = Roster()
+    meet(roster, "a", "n1")
+    meet(roster, "b", "n1").trial = 0
+    meet(roster, "c", "n2")
+    assert (roster.is_busy("n1"), roster.is_busy("n2"), roster.is_busy("n3")) == (True, False, False)
+    roster.set_free("b", 0)
+    assert not roster.is_busy("n1")
+
+
 def test_whether_there_is_another_node() -> None:
     """One with a slot that stays."""
     roster = Roster()

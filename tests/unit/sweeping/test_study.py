@@ -208,7 +208,32 @@ def test_nodes_that_are_avoided_are_known_with_their_cause() -> None:
     story = Story()
     story.tell(NodeAvoided, node="n1", cause="3 attempts in a row were lost there")
     story.tell(StudyStarted, generation=2)
-    assert story.study.avoided == {"n1": "3 attempts in a row were lost there"}
+    assert {node: avoided.cause for node, avoided in story.study.avoided.items()} == {
+        "n1": "3 attempts in a row were lost there"
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_avoided"),
+    [("lost", True), ("infrastructure", True), ("released", True), ("failed", False), ("paused", False)],
+)
+def test_a_node_that_brings_an_attempt_to_its_end_is_avoided_no_more(outcome: Outcome, is_avoided: bool) -> None:
+    """One that was lost or given back is none."""
+    story = Story()
+    story.tell(NodeAvoided, node="n", cause="")
+    story.tell(NodeAvoided, node="n1", cause="")
+    story.run(0.5, outcome)
+    assert set(story.study.avoided) == ({"n", "n1"} if is_avoided else {"n1"})
+
+
+def test_a_node_that_gets_a_trial_on_is_avoided_no_more() -> None:
+    """What it has saved is worth something, whatever happens to it later."""
+    story = Story()
+    story.tell(NodeAvoided, node="n", cause="")
+    trial = story.propose()
+    story.start(trial)
+    story.save(trial, 1)
+    assert story.study.avoided == {}
 
 
 def test_the_value_is_the_last_report() -> None:
