@@ -1,0 +1,1 @@
+"""Batch inference: images in, rows out, and what is known of them all."""
