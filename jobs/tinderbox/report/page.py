@@ -1,9 +1,6 @@
-"""The report of a study as one HTML file that needs nothing else: no network, no server, no other file."""
+"""The report of a study as one HTML file."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
@@ -12,25 +9,16 @@ from tinderbox.models.gain import Gain
 from tinderbox.report import summary, table
 from tinderbox.report.edges import edges
 from tinderbox.report.plots import figures
+from tinderbox.report.template import fill
 from tinderbox.run import Run
 from tinderbox.sweeping.study import Study
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from markupsafe import Markup
 
 
 def render(study: Study, job: SweepJob, run: Run, gain: Gain | None) -> str:
     """Return the page; it can be rendered at any time, also of a study that runs or of which nothing succeeded."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["figure"] = _embed
     state, sentence = summary.standing(study)
-    return environment.get_template("page.html.j2").render(
+    return fill(
+        "page.html.j2",
         job=job,
         study=study,
         state=state,
@@ -47,16 +35,7 @@ def render(study: Study, job: SweepJob, run: Run, gain: Gain | None) -> str:
         failures=table.failures(study),
         configuration=yaml.safe_dump(job.model_dump(mode="json", exclude_none=True), sort_keys=False),
         identity=_identity(study, job, run),
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - a library, not a user's text
     )
-
-
-def _embed(figure: go.Figure) -> Markup:
-    """Return a figure as JSON that no text inside it can end: a script element ends at the first `</script`."""
-    from markupsafe import Markup
-
-    figure.layout.template = None  # the page has its own, in the reader's colors
-    return Markup(figure.to_json().replace("<", "\\u003c"))  # noqa: S704 - escaped in this line
 
 
 def _identity(study: Study, job: SweepJob, run: Run) -> list[tuple[str, str]]:
