@@ -35,6 +35,11 @@ LARGEST_PACKET = 64 << 10
 """In bytes; what is longer leaves in parts, so that a checkpoint is never in memory as a whole."""
 
 _LONGEST_WAIT = urllib3.Timeout(connect=5.0, read=60.0)
+_LONGEST_UPLOAD = urllib3.Timeout(connect=60.0, read=600.0)
+"""In seconds; the driver replies once storage has all of a state, and the slot's heartbeats go on meanwhile.
+
+The first one is also the longest time in which nothing of it leaves.
+"""
 
 
 class _Connection(urllib3.connection.HTTPConnection):
@@ -85,11 +90,23 @@ class Client:
         return DECISION.validate_json(self._send("POST", "/heartbeat", HEARTBEAT.dump_json(beat)))
 
     def upload(self, trial: int, attempt: int, epoch: int, slot: str, path: Path) -> None:
-        """Bring a checkpoint to storage; it is streamed, and refused unless it arrives whole."""
+        """Bring a checkpoint to storage; it is streamed, and refused unless it arrives whole.
+
+        Raises:
+            TinderboxError: Storage does not take it, or not in time.
+        """
         sha256, size = checkpoint.digest(path)
         query = urlencode({"attempt": attempt, "epoch": epoch, "slot": slot, "sha256": sha256})
-        with path.open("rb") as file:
-            self._send("PUT", f"/trials/{trial}/checkpoint?{query}", file, {"Content-Length": str(size)})
+        target, headers = f"/trials/{trial}/checkpoint?{query}", {"Content-Length": str(size)}
+        retries = _REPEATED.new(read=1)  # as each may take so long
+        try:
+            with path.open("rb") as file:
+                self._send("PUT", target, file, headers, timeout=_LONGEST_UPLOAD, retries=retries)
+        except urllib3.exceptions.HTTPError as error:
+            if isinstance(getattr(error, "reason", None), urllib3.exceptions.ReadTimeoutError):
+                longest = f"{_LONGEST_UPLOAD.read_timeout:g} s"
+                raise TinderboxError(f"storage did not take its {size} bytes within {longest}, twice") from error
+            raise TinderboxError(f"the driver does not take it: {error}") from error
 
     def note_state(self, trial: int, attempt: int, epoch: int, slot: str, path: str, sha256: str, size: int) -> None:
         """Say that a slot has brought a checkpoint to storage itself."""
@@ -114,8 +131,8 @@ class Client:
         if checkpoint.digest(path) != (resume.sha256, resume.size):
             raise TinderboxError(f"what arrived for epoch {resume.epoch} is not what was saved")
 
-    def _send(self, method: str, path: str, body: object, headers: dict[str, str] | None = None) -> bytes:
-        reply = self._pool.urlopen(method, path, body=body, headers={**self._headers, **(headers or {})})  # type: ignore[arg-type]  # urllib3 takes files, its types do not
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None, **limits: Any) -> bytes:
+        reply = self._pool.urlopen(method, path, body=body, headers={**self._headers, **(headers or {})}, **limits)
         if reply.status != 200:
             _refuse(reply.status, reply.headers.get("Content-Type", ""), reply.data)
         return reply.data

@@ -149,7 +149,8 @@ class Slot:
     def _put_back(self, child: Child, over: Over) -> None:
         """Keep a child that runs trial after trial, or never began; let any other one go, without awaiting its end."""
         may_repeat = self._repeat and over.outcome not in ("failed", "out_of_memory")
-        if (may_repeat or over.outcome == "infrastructure") and self._excess is None:
+        was_ended = self._excess is not None or child.connection.closed
+        if (may_repeat or over.outcome == "infrastructure") and not was_ended:
             child.output.clear()
             self._standby = child
         else:
@@ -173,7 +174,13 @@ class Slot:
                 case Reporting():
                     child.send(self._door.report(lease.trial, self._report(lease, message)))
                 case Saved():
-                    self._upload(lease, message)
+                    try:
+                        self._upload(lease, message)
+                    except StaleAttempt:
+                        raise
+                    except (TinderboxError, OSError) as error:
+                        child.end()
+                        return Over("infrastructure", Failure(f"its state could not be saved: {error}"))
                     child.send(None)
 
     def _explain_end(self, code: int | None) -> Over:

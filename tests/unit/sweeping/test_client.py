@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,10 +26,11 @@ DECISION = b'{"action": "stop", "save": true}'
 class Script:
     """Replies in order, each a status with a body, or None for a connection that breaks; `seen` has all requests.
 
-    A reply of which less arrives than it has announced carries its length besides.
+    A reply of which less arrives than it has announced carries its length besides; each one takes `seconds`.
     """
 
     def __init__(self) -> None:
+        self.seconds = 0.0
         self.replies: list[tuple[int, bytes] | tuple[int, bytes, int] | None] = []
         self.seen: list[tuple[str, str, str | None, bytes]] = []
 
@@ -46,6 +48,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Script, Client]]:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             plan.seen.append((self.command, self.path, self.headers["Authorization"], body))
             reply = plan.replies.pop(0)
+            time.sleep(plan.seconds)
             if reply is None:
                 self.close_connection = True
                 return
@@ -140,6 +143,44 @@ def test_an_upload_is_sent_again_from_its_beginning(script: tuple[Script, Client
     digest = hashlib.sha256(content).hexdigest()
     expected = f"/trials/7/checkpoint?attempt=2&epoch=5&slot=slot-0%2B1&sha256={digest}"
     assert [(method, where, body) for method, where, _, body in plan.seen] == [("PUT", expected, content)] * 2
+
+
+def test_an_upload_may_take_longer_than_other_messages(script: tuple[Script, Client], tmp_path: Path) -> None:
+    """The driver replies when storage elsewhere has it."""
+    plan, client = script
+    (tmp_path / "checkpoint").write_bytes(STATE)
+    client._pool.timeout = urllib3.Timeout(connect=5.0, read=0.1)
+    plan.seconds, plan.replies = 0.5, [(200, b"{}")]
+    client.upload(7, 2, 5, "slot-0+1", tmp_path / "checkpoint")
+    assert len(plan.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "replies", "sentence"),
+    [
+        (0.5, [(200, b"{}")] * 2, "storage did not take its 250000 bytes within 0.1 s, twice"),
+        (0.0, [None] * 2, "the driver does not take it: "),
+        (0.0, [(503, b'{"error": "storage does not take it"}')] * 4, "the driver does not take it: "),
+        (0.0, [(500, b"")], "HTTP 500"),
+    ],
+)
+def test_an_upload_that_is_given_up(
+    script: tuple[Script, Client],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    seconds: float,
+    replies: list[Any],
+    sentence: str,
+) -> None:
+    """Too slow, broken off or refused: each is an error with its sentence, which costs the slot one attempt."""
+    plan, client = script
+    (tmp_path / "checkpoint").write_bytes(STATE)
+    monkeypatch.setattr(module, "_LONGEST_UPLOAD", urllib3.Timeout(connect=5.0, read=0.1))
+    plan.seconds, plan.replies = seconds, list(replies)
+    with pytest.raises(TinderboxError) as refusal:
+        client.upload(7, 2, 5, "slot-0+1", tmp_path / "checkpoint")
+    assert str(refusal.value).startswith(sentence)
+    assert len(plan.seen) == len(replies)
 
 
 STATE = b"state" * 50_000

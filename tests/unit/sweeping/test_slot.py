@@ -459,6 +459,27 @@ def test_a_state_that_cannot_be_fetched(
     assert reports(door, 0, "told") == [1, 12, 123, 1234, 12345]
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize("error", [TinderboxError("storage did not take its 3 bytes"), OSError(28, "No space left")])
+def test_a_state_that_cannot_be_saved(
+    open_door: Callable[..., Direct], make_work: MakeWork, error: Exception, repeat: bool
+) -> None:
+    """It ends the attempt, told with its cause, and not the slot, which goes on from the state before it."""
+    door, troubles = open_door(2, epochs=5, checkpoint_epochs=2), [error]
+
+    def refuse(trial: int, epoch: int) -> None:
+        if (trial, epoch) == (0, 4) and troubles:
+            raise troubles.pop()
+
+    door.receive = refuse
+    assert Slot(SETTINGS, make_work(count_up, repeat), door).run() == 3
+    trial = door.desk.study.trials[0]
+    assert [attempt.outcome for attempt in trial.attempts] == ["infrastructure", "complete"]
+    assert trial.attempts[0].cause == f"its state could not be saved: {error}"
+    assert reports(door, 0, "told") == [1, 12, 123, 1234, 12345]
+    assert [folder.exists() for folder in door.folders] == [False] * len(door.folders)
+
+
 def test_a_child_that_never_began_takes_the_place_of_none(
     open_door: Callable[..., Direct], make_work: MakeWork
 ) -> None:
