@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from tinderbox.api.guard import Guard, Patience, Unseen
+from tinderbox.api.guard import guarded
 from tinderbox.api.plan import Plan, describe_job
 from tinderbox.api.recall import recall
 from tinderbox.config import SweepJob
@@ -40,6 +40,8 @@ LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 SLOT_GRACE_SECONDS = 5.0
+POD_GRACE_SECONDS = 2.0
+"""For so long the watch of the pods may say why a slot has gone, after Spark has said that it has."""
 CHOICE = 200
 """Among so many trials of a grid, beside one for each slot, the dearest is looked for."""
 
@@ -107,37 +109,6 @@ def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContex
     slots.scale(job.slots, share_executor(spark, job)[1])
     server.call(lambda c: c.dismiss([name for name in c.roster.slots if slot_number(name) >= job.slots]))
     LOG.warning("the job file has changed: %d slots, budget %s", job.slots, describe_job(job)["budget"])
-
-
-@contextmanager
-def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
-    """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
-    setting, master = spark.getConf().get, spark.master or ""
-    patience = Patience(
-        start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
-        deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
-    )
-    if not master.startswith("k8s"):
-        stranger = Guard(Unseen(master), lambda: None, patience, plan.job.slots, time.time())
-        yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
-        return
-    from tinderbox.kube.quota import executor_pod, explain_refusal
-    from tinderbox.kube.watch import watch_executors
-
-    def lose(pod: str, cause: str, out_of_memory: bool) -> None:
-        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time(), out_of_memory))
-
-    def refusal() -> str | None:
-        return explain_refusal(
-            str(setting("spark.kubernetes.namespace", "")), executor_pod(dict(spark.getConf().getAll()))
-        )
-
-    pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
-    guard = Guard(pods, refusal, patience, plan.job.slots, time.time())
-    try:
-        yield lambda status: guard.check(status, time.time())
-    finally:
-        pods.stop()
 
 
 @contextmanager
@@ -214,7 +185,7 @@ def rules_for(job: SweepJob, proposer: Proposer) -> Rules:
 def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) -> Iterator[SlotJobs]:
     """Start the server and keep the study's slots on Spark until the block ends, however it ends."""
     from tinderbox.spark.session import share_executor
-    from tinderbox.spark.slots import SlotJobs, SlotPlan
+    from tinderbox.spark.slots import LEAVING, UNWANTED, SlotJobs, SlotPlan
 
     host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
     # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.
@@ -237,6 +208,8 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
 
     def leave(name: str, cause: str) -> bool:
         study = server.coordinator.study
+        if (spark.master or "").startswith("k8s") and cause not in (LEAVING, UNWANTED):
+            time.sleep(POD_GRACE_SECONDS)
         with suppress(TinderboxError):  # the record cannot be written; the study ends for that, and says so
             server.call(lambda coordinator: coordinator.leave(name, cause, time.time()))
         return any(life.slot == name and life.joined >= study.resumed for life in study.slots)

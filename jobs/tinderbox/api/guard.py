@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from tinderbox.api.plan import Plan
 from tinderbox.errors import NoExecutor
+from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 LOG = logging.getLogger(__name__)
 
@@ -95,3 +102,34 @@ class Guard:
     def _why_none(self) -> str:
         reasons = self._pods.waiting() or self._pods.deaths()[-1:] or [self._refusal() or "the cluster gives no reason"]
         return "; ".join(reasons)
+
+
+@contextmanager
+def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
+    """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
+    setting, master = spark.getConf().get, spark.master or ""
+    patience = Patience(
+        start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
+        deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
+    )
+    if not master.startswith("k8s"):
+        stranger = Guard(Unseen(master), lambda: None, patience, plan.job.slots, time.time())
+        yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
+        return
+    from tinderbox.kube.quota import executor_pod, explain_refusal
+    from tinderbox.kube.watch import watch_executors
+
+    def lose(pod: str, cause: str, out_of_memory: bool) -> None:
+        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time(), out_of_memory))
+
+    def refusal() -> str | None:
+        return explain_refusal(
+            str(setting("spark.kubernetes.namespace", "")), executor_pod(dict(spark.getConf().getAll()))
+        )
+
+    pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
+    guard = Guard(pods, refusal, patience, plan.job.slots, time.time())
+    try:
+        yield lambda status: guard.check(status, time.time())
+    finally:
+        pods.stop()

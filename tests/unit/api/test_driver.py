@@ -13,7 +13,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tinderbox.api.driver import CHOICE, address_of, guarded, opened_server, opened_slots, rules_for
+from tinderbox.api import driver
+from tinderbox.api.driver import CHOICE, address_of, opened_server, opened_slots, rules_for
+from tinderbox.api.guard import guarded
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
 from tinderbox.config import check_sweep
@@ -155,6 +157,37 @@ def test_a_pod_that_died_is_told_to_the_coordinator(
     )
     with guarded(plan, cast("Any", spark), cast("Any", server)):
         assert told == [("e1", "an executor of spark-1 in ml died", out_of_memory)]
+
+
+@pytest.mark.parametrize(
+    ("master", "cause", "outcome"),
+    [
+        ("k8s://here", "ExecutorLostFailure", "out_of_memory"),
+        ("k8s://here", slots.LEAVING, "lost"),
+        ("spark://there:7077", "ExecutorLostFailure", "lost"),
+    ],
+)
+def test_spark_misses_an_executor_before_its_pod_says_why(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch, master: str, cause: str, outcome: str
+) -> None:
+    """The pod's word wins where it comes soon after, and is not waited for where there is none to come."""
+    monkeypatch.setattr(slots, "SlotJobs", Jobs)
+    ask = Ask(slot="slot-0", node="node", request=1, host="pod-1")
+
+    def wait(seconds: float) -> None:
+        """Let the pod's word come in this time."""
+        assert seconds == driver.POD_GRACE_SECONDS
+        server.call(lambda coordinator: coordinator.lose_host("pod-1", "OOMKilled", time.time(), out_of_memory=True))
+
+    with (
+        opened_server(plan, recorded, "secret") as server,
+        opened_slots(plan, context(master, **{"spark.driver.host": "127.0.0.1"}), server, "secret") as jobs,
+    ):
+        assert server.call(lambda coordinator: coordinator.lease(ask, time.time())).lease is not None
+        monkeypatch.setattr(time, "sleep", wait)
+        assert cast("Jobs", jobs).left("slot-0", cause) is True
+        attempts = server.coordinator.study.trials[4].attempts
+        assert [attempt.outcome for attempt in attempts] == [outcome]
 
 
 def test_two_drivers_that_are_alive(plan: Plan, recorded: StudyFolder) -> None:
