@@ -54,7 +54,7 @@ def tradeoff(study: Study) -> Tradeoff | None:
         if trial.state is State.COMPLETE and trial.repeats is None:
             broken = study.broken(trial.last)
             group = "front" if trial.number in chosen else "not feasible" if broken else "beaten"
-            about = _describe(trial, study)
+            about = describe(trial, study)
             groups[group].append(
                 Point(trial.last[x], trial.last[y], trial.number, (*about, broken) if broken else about)
             )
@@ -62,7 +62,8 @@ def tradeoff(study: Study) -> Tradeoff | None:
     return Tradeoff(x, y, found) if found else None
 
 
-def _describe(trial: Trial, study: Study) -> tuple[str, ...]:
+def describe(trial: Trial, study: Study) -> tuple[str, ...]:
+    """Return what is said of a trial to whoever points at it."""
     values = (f"{name}: {number(trial.value(name))}" for name in study.reported)
     return f"trial {trial.number}", *values, parameters(trial.parameters)
 

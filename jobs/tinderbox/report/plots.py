@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import SweepJob
 from tinderbox.errors import BadInput
-from tinderbox.report import front, sensitivity, timeline
+from tinderbox.report import boxes, front, sensitivity, timeline
 from tinderbox.report.colors import ACCENT, BEST, GRID, INK, SCALE
 from tinderbox.report.export import quiet, to_optuna
+from tinderbox.report.zoom import zoomed
 from tinderbox.sweeping.study import Study
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _ABOUT = {
         "Sensitivity",
         "Every point is a complete trial; where trials differ in further parameters, the best of them.",
     ),
+    "zoom": boxes.ABOUT,
     "history": ("History", "The value of every complete trial, and the best one so far."),
     "parallel-coordinates": (
         "Parallel coordinates",
@@ -62,25 +64,29 @@ _INFEASIBLE = {
 
 @dataclass(frozen=True)
 class Plot:
-    """One plot of the page: `sentence` says what it shows, or why there is no `figure`."""
+    """One plot of the page: `sentence` says what it shows, or why there is no `figure`, and `notes` what a color is."""
 
     name: str
     title: str
     sentence: str
     figure: go.Figure | None
+    notes: Sequence[tuple[str, str]] = ()
 
 
 def figures(study: Study, job: SweepJob) -> list[Plot]:
     """Return all plots of a study, in the order of the page; one with a single objective has no front."""
     shown, choice = to_optuna(study, _by_metric(job)), front.tradeoff(study)
     curves, bars = sensitivity.curves(study, job), timeline.bars(study)
+    rounds = zoomed(study, job)
     drawn = {
         **({"front": front.draw_figure(choice) if choice else front.NOTHING} if job.objectives else {}),
         "sensitivity": sensitivity.draw_figure(curves) if curves else sensitivity.NOTHING,
+        **({"zoom": boxes.draw_figure(rounds) if rounds else boxes.NOTHING} if job.search.zoom else {}),
         **{kind: _figure(kind, shown, escape(job.metric.name)) for kind in _FUNCTIONS},
         "timeline": timeline.draw_figure(bars) if bars else timeline.NOTHING,
     }
-    return [_plot(name, figure, job) for name, figure in drawn.items()]
+    notes = {"zoom": boxes.notes(rounds)} if rounds else {}
+    return [replace(_plot(name, figure, job), notes=notes.get(name, ())) for name, figure in drawn.items()]
 
 
 def _plot(name: str, figure: go.Figure | str, job: SweepJob) -> Plot:
@@ -129,6 +135,9 @@ def _pictures(study: Study, job: SweepJob) -> dict[str, Figure]:
     if bars := timeline.bars(study):
         pictures["timeline"] = Figure(figsize=(10, timeline.height(bars) / 100))
         timeline.draw_axes(bars, pictures["timeline"].subplots())
+    if rounds := zoomed(study, job):
+        pictures["zoom"] = Figure(figsize=(9, 6))
+        boxes.draw_axes(rounds, pictures["zoom"].subplots())
     if job.objectives and (choice := front.tradeoff(study)):
         pictures["front"] = Figure(figsize=(8, 5))
         front.draw_axes(choice, pictures["front"].subplots())

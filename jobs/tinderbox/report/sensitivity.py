@@ -73,12 +73,12 @@ class Sensitivity:
     def x_ticks(self) -> tuple[float, ...]:
         """The values that trials have where they are few; empty where the plotting library chooses better ones."""
         places = {point.x for line in self.lines for point in line.points}
-        return tuple(sorted(places)) if len(places) <= _FEW else _ticks(places, self.log_x)
+        return tuple(sorted(places)) if len(places) <= _FEW else round_ticks(places, self.log_x)
 
     @property
     def y_ticks(self) -> tuple[float, ...]:
         """Round values on a logarithmic axis; empty where the plotting library chooses better ones."""
-        return _ticks({point.y for line in self.lines for point in line.points}, self.log_y)
+        return round_ticks({point.y for line in self.lines for point in line.points}, self.log_y)
 
 
 def curves(study: Study, job: SweepJob) -> Sensitivity | None:
@@ -169,7 +169,7 @@ def _best_per_place(points: list[Point]) -> tuple[Point, ...]:
     return tuple(best[x] for x in sorted(best))
 
 
-def _ticks(values: set[float], log: bool) -> tuple[float, ...]:
+def round_ticks(values: set[float], log: bool) -> tuple[float, ...]:
     """Return 1, 2 and 5 of each order of magnitude, 1 alone over more than three; none for a linear axis."""
     if not log:
         return ()

@@ -17,12 +17,18 @@ from tinderbox.sweeping.events import (
     Outcome,
     Parameters,
     Reported,
+    RoundStarted,
     SlotJoined,
     StudyEnded,
     StudyStarted,
     TrialProposed,
+    decode,
+    encode,
 )
+from tinderbox.sweeping.past import look
+from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.study import Study
+from tinderbox.sweeping.zoom import Narrowed
 
 START = 1_780_000_000.0
 WIDTHS = [8, 16, 32, 64, 128]
@@ -133,6 +139,24 @@ class Scene:
         self.end(number, outcome, slot, cause, details)
         return number
 
+    def search(self, function: Callable[[Parameters], float | None], trials: int | None = None) -> None:
+        """Run the job's search one trial after the other, all or so many; where a function is None, the trial fails."""
+        proposer = Proposer(self.job)
+        while len(self.study.trials) < (trials or proposer.limit or 0):
+            number = len(self.study.trials)
+            if proposer.rounds and proposer.rounds.is_due(self.study):
+                self._narrow(proposer.rounds.narrow(self.study), number)
+            parameters = proposer.propose(number, look(self.study, ()))
+            value = function(parameters)
+            told, outcome = ([], "failed") if value is None else ([value], "complete")
+            self.run(parameters, told, outcome, baseline=proposer.is_baseline(number))
+
+    def _narrow(self, to: Narrowed, number: int) -> None:
+        event = RoundStarted(
+            time=self.study.newest, round=len(self.study.rounds) + 2, trial=number, space=to.space, cause=to.cause
+        )
+        self.study.apply(decode(encode(event)))  # as a driver that reads the record sees it
+
     def finish(self, cause: str = "the search is used up") -> None:
         """End the study."""
         self.study.apply(StudyEnded(time=max(self.clocks.values()), cause=cause))
@@ -199,6 +223,39 @@ def choice_scene(make_scene: Callable[..., Scene]) -> Scene:
         cause = "not feasible: latency<ms> is 60, not at most 50" if latency > 50 else ""
         scene.run({"lr": 1e-3, "width": width}, [{**told, "latency<ms>": 99}, told], "complete", cause)
     scene.run({"lr": 1e-3, "width": 128}, [], "failed", "ValueError: no")
+    scene.finish()
+    return scene
+
+
+ZOOM: dict[str, Any] = {
+    "rate": {"type": "float", "low": 1e-4, "high": 1, "log": True, "default": 0.01},
+    "optimizer": {"type": "choice", "choices": ["rms", "<b>sgd</b>", "$adam$"], "default": "<b>sgd</b>"},
+    "width": {"type": "int", "low": 8, "high": 1024, "log": True, "default": 256},
+    "momentum": {"type": "float", "low": 0, "high": 0.9, "default": 0, "when": {"optimizer": "<b>sgd</b>"}},
+}
+
+
+def loss(parameters: Parameters) -> float | None:
+    """Return the loss of a pretended function: best at a rate of 2.5, beyond its end, and a width of 45."""
+    if parameters["rate"] > 8:
+        return None
+    penalty = {"rms": 4.0, "<b>sgd</b>": 0.5, "$adam$": 0.0}[parameters["optimizer"]]
+    far = (math.log10(parameters["rate"]) - 0.4) ** 2 + 0.1 * (math.log2(parameters["width"]) - 5.5) ** 2
+    return penalty + far
+
+
+@pytest.fixture(scope="session")
+def zoom_scene() -> Scene:
+    """A finished search in three rounds, the last of which lost a choice and goes beyond an end; only to read."""
+    scene = Scene(
+        make_job(
+            ZOOM,
+            metric={"name": "loss", "direction": "minimize"},
+            search={"method": "qmc", "zoom": {"rounds": 3}},
+            budget={"trials": 60},
+        )
+    )
+    scene.search(loss)
     scene.finish()
     return scene
 
