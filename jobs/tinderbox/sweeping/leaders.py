@@ -23,7 +23,7 @@ class Leaders:
         """Whether a trial that ends with its newest report would be among them."""
         if trial.repeats is not None or self._study.broken(trial.last):
             return False
-        return len(self._best) < self._count or self._study.rank(trial)[0] < self._study.rank(self._best[-1])[0]
+        return len(self._best) < self._count or self._study.rank(trial) < self._study.rank(self._best[-1])
 
     def take(self, trial: Trial) -> Trial | None:
         """Note that a trial has ended, and return the one that is not among the best any more because of it."""

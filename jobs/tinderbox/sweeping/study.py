@@ -101,12 +101,6 @@ class Study:
         value = trial.value(self.metric) if trial.state is State.COMPLETE and trial.repeats is None else None
         return value is not None and math.isfinite(value) and not self.broken(trial.last)
 
-    def better(self, value: float, than: float | None) -> bool:
-        """Whether a value beats another one in this study's direction; a finite value beats none at all."""
-        if not math.isfinite(value):
-            return False
-        return than is None or (value < than if self.direction == "minimize" else value > than)
-
     @property
     def best_value(self) -> float | None:
         """The value of the best complete trial, None where none is complete."""
@@ -197,7 +191,8 @@ class Study:
         self._move(trial, trial.state_after(event.outcome))
         if trial.state.ended:
             self.ended.append(self.open.pop(trial.number))
-        if self.may_win(trial) and self.better(trial.last[self.metric], self.best_value):
+        best = self.best
+        if self.may_win(trial) and (best is None or not best.reports or self.rank(trial) < self.rank(best)):
             self.best = trial
 
     def _move(self, trial: Trial, state: State) -> None:

@@ -140,3 +140,20 @@ def test_a_search_that_is_over_stays_over(desk: Open) -> None:
     opened = play(desk(4, top=1, seeds=1))
     opened.coordinator.allow(9, None)
     assert opened.coordinator.wanted() is None
+
+
+def test_the_confirmed_winner_has_a_state_though_another_trial_ended_with_its_value_before_it(desk: Open) -> None:
+    """Of equals the earlier trial leads and is repeated, so its state is the one that is kept."""
+    opened = desk(2, top=1, seeds=1)
+    leases = {slot: opened.take(slot) for slot in ("a", "b")}
+    for slot in ("b", "a"):
+        if opened.report(leases[slot], 2, 0.5, slot, last=True, can_save=True).save:
+            opened.save(leases[slot], 2, slot)
+        opened.finish(leases[slot], slot)
+    assert opened.coordinator.repeat(opened.now)
+    again = opened.take("a")
+    opened.report(again, 2, 0.6, last=True)
+    opened.finish(again)
+    opened.pass_time(1)
+    assert (opened.study.finished is not None, opened.study.best.number) == (True, 0)
+    assert [trial.checkpoint is not None for trial in opened.study.trials.values()] == [True, False, False]

@@ -269,17 +269,25 @@ def test_without_a_complete_trial_there_is_no_best() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_value_that_is_not_finite_beats_nothing(value: float) -> None:
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_value_that_is_not_finite_beats_nothing(direction: str, value: float) -> None:
     """In neither direction, and not even nothing."""
-    for direction in ("minimize", "maximize"):
-        assert Study("loss", direction).better(value, None) is False
-        assert Study("loss", direction).better(0.0, None) is True
+    story = Story(direction)
+    story.run(value, "complete")
+    assert story.study.best is None
+    story.run(0.0, "complete")
+    assert story.study.best is story.study.trials[1]
 
 
-def test_an_equal_value_is_not_better() -> None:
-    """The earlier of equals stays the best."""
-    study = Study("loss", "minimize")
-    assert (study.better(1.0, 1.0), study.better(0.9, 1.0), study.better(1.1, 1.0)) == (False, True, False)
+def test_of_equals_the_earlier_trial_is_the_best() -> None:
+    """Also where it ends later, so that the winner does not depend on which slot was faster."""
+    story = Story()
+    first, second = story.propose(), story.propose()
+    for trial in (second, first):
+        story.start(trial)
+        story.report(trial, 1, 0.5)
+        story.end(trial)
+    assert story.study.best is story.study.ranked()[0] is story.study.trials[first]
 
 
 def test_the_baseline_and_a_checkpoint_are_kept() -> None:
