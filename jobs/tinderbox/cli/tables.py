@@ -72,10 +72,11 @@ def describe_confirmations(result: SweepResult) -> list[str]:
 
 
 def _describe(one: Confirmed, metric: str) -> str:
-    seeds = count(len(one.values), "other seed")
+    seeds = count(one.repeats, "other seed")
+    failed = f", {one.failed} of which failed or diverged" if one.failed else ""
     spread = "" if one.deviation is None else f" +- {number(one.deviation)}"
     return (
-        f"trial {one.trial.number}, trained again with {seeds}: {metric} {number(one.mean)}{spread}, "
+        f"trial {one.trial.number}, trained again with {seeds}{failed}: {metric} {number(one.mean)}{spread}, "
         f"{number(one.trial.value(metric))} in the search"
         f"{f'; not feasible on average: {one.broken}' if one.broken else ''}"
     )

@@ -82,7 +82,7 @@ class Leader:
     searched: str
     mean: str
     deviation: str
-    repeats: int
+    repeats: str
     broken: str = ""
 
 
@@ -95,7 +95,7 @@ def confirmed(study: Study) -> list[Leader]:
             searched=number(one.trial.value(study.metric)),
             mean=number(one.mean),
             deviation="-" if one.deviation is None else number(one.deviation),
-            repeats=len(one.values),
+            repeats=f"{len(one.values)} of {one.repeats}" if one.failed else str(one.repeats),
             broken=f"not feasible on average: {one.broken}" if one.broken else "",
         )
         for one in confirmations(study)

@@ -15,11 +15,20 @@ from tinderbox.sweeping.study import Study
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A leader of the search, the values that its repeats have reached, and the constraints that their means break."""
+    """A leader of the search, the values that its repeats have reached, and the constraints that their means break.
+
+    `failed` counts the repeats that failed or diverged, and so have no value.
+    """
 
     trial: Trial
     values: tuple[float, ...]
     broken: str = ""
+    failed: int = 0
+
+    @property
+    def repeats(self) -> int:
+        """How many repeats have ended by themselves."""
+        return len(self.values) + self.failed
 
     @property
     def mean(self) -> float:
@@ -47,13 +56,17 @@ def _is_searching(study: Study) -> bool:
 
 
 def confirmations(study: Study) -> list[Confirmed]:
-    """Return the leaders that have a repeat with a value, those first that are feasible on average, by their means."""
+    """Return the leaders that have a repeat with a value: feasible ones first, then by failed repeats, then by means.
+
+    A mean of the seeds that went well would be one of lucky seeds, so a leader with fewer failed repeats goes first.
+    """
     found = []
     for number, members in study.repeats.items():
         told = [trial.last for trial in members if trial.state is State.COMPLETE and study.metric in trial.last]
         if told:
             means = {name: statistics.fmean(values[name] for values in told) for name in study.reported}
             values = tuple(metrics[study.metric] for metrics in told)
-            found.append(Confirmed(study.trials[number], values, study.broken(means)))
+            failed = sum(trial.state in (State.FAILED, State.DIVERGED) for trial in members)
+            found.append(Confirmed(study.trials[number], values, study.broken(means), failed))
     sign = study.signs[study.metric]
-    return sorted(found, key=lambda one: (one.broken != "", sign * one.mean))
+    return sorted(found, key=lambda one: (one.broken != "", one.failed, sign * one.mean))

@@ -113,3 +113,8 @@ def test_leaders_that_were_trained_again(result: SweepResult) -> None:
         "trial 0, trained again with 2 other seeds: loss 0.4 +- 0.1414, 0.5 in the search",
         "trial 1, trained again with 1 other seed: loss 0.9, 0.25 in the search",
     ]
+    study.apply(TrialProposed(time=203, trial=5, parameters={}, seed=5, known=2, repeats=0))
+    study.apply(AttemptStarted(time=203, trial=5, attempt=1, slot="a", node="n"))
+    study.apply(AttemptEnded(time=204, trial=5, attempt=1, outcome="diverged"))
+    told = "trial 0, trained again with 3 other seeds, 1 of which failed or diverged: loss 0.4 +- 0.1414, 0.5 in the "
+    assert describe_confirmations(result)[1] == f"{told}search"

@@ -118,8 +118,8 @@ def test_leaders_that_were_trained_again(make_scene: Any, run: Any) -> None:
             scene.repeat(number, value)
     scene.finish()
     assert confirmed(scene.study) == [
-        Leader(1, "lr = 0.001, width = 16", "0.8", "0.85", "-", 1),
-        Leader(0, "lr = 0.001, width = 8", "0.9", "0.65", "0.07071", 2),
+        Leader(1, "lr = 0.001, width = 16", "0.8", "0.85", "-", "1"),
+        Leader(0, "lr = 0.001, width = 8", "0.9", "0.65", "0.07071", "2"),
     ]
     page = render(scene.study, scene.job, run, None)
     assert "The leaders, trained again" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,29 @@ def test_the_best_mean_wins(desk: Open) -> None:
     assert [one.trial.number for one in found] == [1, 2, 0]
     assert [round(one.mean, 2) for one in found] == [0.15, 0.40, 0.50]
     assert opened.replay().best.number == 1
+
+
+@pytest.mark.parametrize("outcome", ["diverged", "failed", "out_of_memory"])
+def test_a_leader_whose_repeats_fail_does_not_win(desk: Open, outcome: str) -> None:
+    """The seeds with which it went well are lucky ones; what stays of it is told with how many of them there are."""
+    opened = desk(2, top=2, seeds=3)
+    for value in (0.1, 0.2):
+        opened.report(lease := opened.take(), 2, value, last=True)
+        opened.finish(lease)
+    while opened.coordinator.repeat(opened.now):
+        pass
+    while (lease := opened.lease().lease) is not None:
+        leader = opened.study.trials[lease.trial].repeats
+        broken = leader == 0 and lease.trial < 6  # the first two of its repeats
+        if outcome == "diverged":
+            opened.report(lease, 2, math.nan if broken else 0.1 + leader, last=True)
+        else:
+            opened.report(lease, 2, 0.1 + leader, last=True)
+        opened.finish(lease, outcome=outcome if broken and outcome != "diverged" else "complete")
+    opened.pass_time(1)
+    found = [(one.trial.number, len(one.values), one.failed, one.repeats) for one in confirmations(opened.study)]
+    assert found == [(1, 3, 0, 3), (0, 1, 2, 3)]
+    assert opened.study.best.number == 1
 
 
 def test_a_search_that_goes_on_is_not_confirmed(desk: Open) -> None:
