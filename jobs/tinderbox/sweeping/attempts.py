@@ -79,6 +79,8 @@ class Attempts:
             number = self._promote(now)
         if number is None:
             number = self.turns.take_fresh(None if self._dearest is None else self._dearest.choose)
+        if number is None and not self._is_free_elsewhere(slot):
+            number = self.turns.take_again(lambda _: True)  # lost on this node, but others may be busy for hours
         return None if number is None else self.study.trials[number]
 
     def _may_try(self, node: str, now: float) -> bool:
@@ -94,6 +96,11 @@ class Attempts:
         last = trial.attempts[-1]
         here = last.outcome not in LOSSES or last.node != slot.node
         return here or not self.roster.has_other_than({slot.node, *self.study.avoided})
+
+    def _is_free_elsewhere(self, slot: Slot) -> bool:
+        """Whether a slot on another node, one that is not avoided, waits for a trial as this one does."""
+        others = [other for other in self.roster.slots.values() if other.trial is None and not other.leaving]
+        return any(other.node not in (slot.node, *self.study.avoided) for other in others)
 
     def promotion(self) -> int | None:
         """Return the trial that is to go on beyond its rung, None where none is.

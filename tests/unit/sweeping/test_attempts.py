@@ -50,6 +50,25 @@ def test_a_lost_trial_stays_where_there_is_no_other_node(desk: Open) -> None:
     assert opened.take("b@n1").trial == 0
 
 
+def test_a_lost_trial_does_not_wait_for_a_node_that_is_busy(desk: Open) -> None:
+    """Where nothing else is to run, it goes on where it was lost, rather than that its slot is idle for hours."""
+    opened = desk(2, **PLENTY)
+    opened.take("b@n2")
+    assert lose(opened, "a@n1").trial == 1
+    assert opened.take("c@n1").trial == 1
+
+
+def test_a_lost_trial_waits_for_a_node_that_is_free(desk: Open) -> None:
+    """Whose slot gets it with its next request, whichever slot asks first."""
+    opened = desk(2, **PLENTY)
+    waiting = opened.take("b@n2")
+    lost = opened.take("a@n1")
+    assert opened.finish(waiting, "b@n2").lease is None
+    opened.coordinator.leave("a@n1", "its pod was deleted", opened.now)
+    assert opened.lease("c@n1").lease is None
+    assert opened.take("b@n2").trial == lost.trial
+
+
 def test_a_trial_that_was_released_may_go_anywhere(desk: Open) -> None:
     """The node is not to blame for a driver that stopped."""
     opened = desk(2, **PLENTY)
