@@ -9,6 +9,7 @@ stays as it is. A choice is dropped where the test of Mann and Whitney (1947) fi
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,20 +122,27 @@ def narrow_number(
 
     Where its best value lies on an end of that, unless all values are as good, it goes beyond if it may go `outward`.
     """
-    turn, back = (math.log, math.exp) if parameter.log else (float, float)
+    turn, back = (math.log, _power) if parameter.log else (float, float)
     best = [turn(float(trial.parameters[name])) for trial in known.best]
     tried = [turn(float(trial.parameters[name])) for trial in [*known.ranked, *known.diverged]]
     start, end = _around(best, tried, turn(parameter.low), turn(parameter.high))
     floor, ceiling = turn(reach.low), turn(reach.high)
     on_edge, step = EDGE * (ceiling - floor), OUTWARD * (ceiling - floor)
     if best[0] - floor <= on_edge and end < ceiling:
-        narrowed = _between(parameter, back(floor - step) if outward else reach.low, back(end))
+        low = min(back(floor - step), reach.low) if outward else reach.low
+        narrowed = _between(parameter, low, back(end))
         return narrowed, _tell(name, "down", reach.low, narrowed.low)
     if ceiling - best[0] <= on_edge and start > floor:
-        narrowed = _between(parameter, back(start), back(ceiling + step) if outward else reach.high)
+        high = max(back(ceiling + step), reach.high) if outward else reach.high
+        narrowed = _between(parameter, back(start), high)
         return narrowed, _tell(name, "up", reach.high, narrowed.high)
     low, high = (back(start) if start > floor else reach.low), (back(end) if end < ceiling else reach.high)
     return _between(parameter, low, high), []
+
+
+def _power(place: float) -> float:
+    """Return e to this power, as near to it as a float above 0 can be."""
+    return math.exp(min(max(place, math.log(math.ulp(0.0))), math.log(sys.float_info.max)))
 
 
 def _around(best: Sequence[float], tried: Sequence[float], low: float, high: float) -> tuple[float, float]:

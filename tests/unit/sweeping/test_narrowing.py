@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -180,6 +181,19 @@ def test_no_number_moves_further_than_such_numbers_go() -> None:
     assert narrow(IntParameter(low=1, high=64, log=True), 1, 1, 2, 16, 32, 64)[::2] == (1, [told])
     huge = IntParameter(low=2**50, high=2**53 - 1, log=True)
     assert narrow(huge, huge.high, huge.high, huge.high - 1, 2**51, 2**50)[1] == 2**53
+
+
+@pytest.mark.parametrize("bounds", [(1e-300, 1e300), (5e-324, sys.float_info.max)])
+def test_no_number_moves_further_than_floats_go(bounds: tuple[float, float]) -> None:
+    """A quarter of an extreme range beyond its end there is no float any more; what is narrowed stays a valid one."""
+    extreme = FloatParameter(low=bounds[0], high=bounds[1], log=True)
+    for best in bounds:
+        narrowed, said = narrow_number("x", extreme, extreme, ranked(best, best, best, 1.0, 1e-9, 1e9), outward=True)
+        assert FloatParameter.model_validate(narrowed.model_dump()) == narrowed
+        assert narrowed.low <= best <= narrowed.high
+        assert len(said) == 1
+        told = "and it goes no further" in said[0]
+        assert told == (bounds[0] == 5e-324)
 
 
 def test_a_number_that_may_not_go_outward_says_so() -> None:
