@@ -274,6 +274,23 @@ def test_what_is_done_counts_though_the_time_is_up(open_door: Callable[..., Dire
     assert slot._relay(door.desk.take("a"), Done()) == Over("complete")  # type: ignore[arg-type]
 
 
+def test_a_child_that_was_ended_runs_no_other_trial(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """With reuse, a study whose time is raised when it was up gives the slot another trial, for a child that lives."""
+
+    def train(trial: Any) -> None:
+        import time
+
+        time.sleep(60)
+
+    door = open_door(1)
+    slot = Slot(SETTINGS, make_work(train, repeat=True), door)
+    child, lease = slot._nursery.start(), door.desk.take("a")
+    slot._verdict = "stop"
+    over = slot._relay(lease, child)
+    slot._put_back(child, over)
+    assert (over.outcome, slot._standby, slot._retired) == ("stopped", None, child)
+
+
 def test_heartbeats_carry_what_is_new(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
     """The log is sent while the trial runs, and again only when there is more of it."""
 
