@@ -21,19 +21,38 @@ Processes = Callable[[], dict[int, str]]
 Eventually = Callable[[Callable[[], bool], float], bool]
 LayOut = Callable[[str, str, str], Path]
 
-# Trials 0 to 2 are over at once; the others wait until they may go on.
+# Trials 0 to 2 are over at once. Trial 3 counts epochs until it may return; the others wait, and say nothing meanwhile.
 FUNCTION = """
 import time
 from pathlib import Path
 
 from place import FOLDER
 
+GO = Path(FOLDER, "go")
+
 
 def train(trial):
     print("epochs follow")
+    if trial.number == 3:
+        count(trial)
+    else:
+        wait(trial)
+
+
+def count(trial):
+    epoch = trial.epoch
+    while not GO.exists():
+        epoch += 1
+        with Path(FOLDER, "counted").open("a") as counted:
+            counted.write(f"{epoch} ")
+        time.sleep(0.1)
+        trial.report(epoch, checkpoint=lambda file: file.write(b"state"), loss=trial.params["x"])
+
+
+def wait(trial):
     for epoch in (1, 2):
         trial.report(epoch, checkpoint=lambda file: file.write(b"state"), loss=trial.params["x"])
-        while trial.number > 2 and not Path(FOLDER, "go").exists():
+        while trial.number > 2 and not GO.exists():
             time.sleep(0.05)
 """
 
@@ -47,7 +66,7 @@ metric: {name: loss, direction: minimize}
 parameters:
   x: {type: float, low: 0, high: 1, grid: 6}
 search: grid
-epochs: 2
+epochs: 10000
 data: {source: npz, path: data.npz}
 """
 
@@ -142,6 +161,19 @@ def test_ctrl_c_leaves_a_usable_study(interrupted: Ending, terminal: Terminal) -
     assert interrupted.study.best_parameters == {"x": 0.0}
     kept = {path.relative_to(terminal.folder / "studies" / "stopped").as_posix() for path in files(terminal.folder)}
     assert kept >= {"best/model", "best/parameters.yaml", "report.html", "optuna.log", "logs/trial-00000/attempt-1.log"}
+
+
+def test_a_stop_redoes_no_epoch(interrupted: Ending, terminated: Ending, finished: Ending, terminal: Terminal) -> None:
+    """A trial that reports is paused with its state, and goes on from it; one that says nothing is given back."""
+    for ending in (interrupted, terminated):
+        counted, silent = (ending.study.record.trials[number] for number in (3, 4))
+        assert counted.kept == counted.epoch >= 1
+        assert {attempt.cause for trial in (counted, silent) for attempt in trial.attempts} == {
+            "the driver was asked to stop"
+        }
+        assert silent.epoch == 1
+    epochs = [int(epoch) for epoch in (terminal.folder / "counted").read_text().split()]
+    assert epochs == list(range(1, finished.study.record.trials[3].epoch + 1))
 
 
 def test_ctrl_c_leaves_no_process(interrupted: Ending) -> None:

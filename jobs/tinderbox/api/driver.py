@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
+PAUSE_SECONDS = 10.0
+"""For so long a driver that is asked to stop waits for its trials' next reports; Kubernetes gives it 60 in all."""
+
 SLOT_GRACE_SECONDS = 5.0
 POD_GRACE_SECONDS = 2.0
 """For so long the watch of the pods may say why a slot has gone, after Spark has said that it has."""
@@ -85,18 +88,31 @@ def run_sweep(
         opened_slots(plan, spark.sparkContext, server, token) as slots,
     ):
         over, job = False, plan.job
-        while not over:
-            over = server.wait(LOOK_SECONDS)
-            if (changed := edited(job)) is not None:
-                take_over(changed, server, slots, spark.sparkContext)
-                job = changed
-            status = server.call(lambda _: server.status())
-            watcher.show(status, server.coordinator.study)
-            check_java()
-            if slots.failure is not None:
-                raise slots.failure
-            guard(status)
+        try:
+            while not over:
+                over = server.wait(LOOK_SECONDS)
+                if (changed := edited(job)) is not None:
+                    take_over(changed, server, slots, spark.sparkContext)
+                    job = changed
+                status = server.call(lambda _: server.status())
+                watcher.show(status, server.coordinator.study)
+                check_java()
+                if slots.failure is not None:
+                    raise slots.failure
+                guard(status)
+        except KeyboardInterrupt:
+            watcher.tell("stopping: trials that can save pause at their next report")
+            pause(server)
+            raise
     check(server)
+
+
+def pause(server: Server) -> None:
+    """Let running trials save their states, so that whoever continues the study does little again; wait a while."""
+    deadline = time.monotonic() + PAUSE_SECONDS
+    server.call(lambda coordinator: coordinator.suspend())
+    while server.call(lambda coordinator: coordinator.may_pause) and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
 
 
 def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContext) -> None:

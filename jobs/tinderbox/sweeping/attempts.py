@@ -145,7 +145,7 @@ class Attempts:
     def start(self, trial: Trial, slot: Slot, now: float) -> Lease:
         """Begin a trial's next attempt on a slot."""
         attempt, kept = trial.attempt + 1, trial.checkpoint
-        slot.trial, slot.memory, self._saved[trial.number] = trial.number, 0, now
+        slot.trial, slot.memory, slot.can_save, self._saved[trial.number] = trial.number, 0, True, now
         self.append(AttemptStarted(time=now, trial=trial.number, attempt=attempt, slot=slot.name, node=slot.node))
         if self.rungs is not None:
             self.rungs.withdraw(trial)

@@ -14,11 +14,10 @@ from tinderbox.config import AnyParameter
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.attempts import Attempts
 from tinderbox.sweeping.confirming import confirmations, next_repeat
-from tinderbox.sweeping.decisions import Decisions
+from tinderbox.sweeping.decisions import Decisions, judge
 from tinderbox.sweeping.events import (
     CheckpointSaved,
     Event,
-    Outcome,
     Parameters,
     PastTrial,
     RoundStarted,
@@ -36,6 +35,8 @@ from tinderbox.sweeping.roster import Roster, Slot
 from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.study import Study
+
+STOPPING = "the driver was asked to stop"
 
 
 class Coordinator:
@@ -194,6 +195,7 @@ class Coordinator:
         if decided is not None and decided.action == "stop":  # which ended the attempt that asks again
             return decided
         trial = self._attempts.current(number, report.attempt, report.slot)
+        slot.can_save = report.can_save
         return decided or self._decisions.take(trial, report, slot, self._closing, now)
 
     def check(self, number: int, attempt: int, slot: str) -> None:
@@ -243,7 +245,8 @@ class Coordinator:
             return answer
         if trial is None or trial.state is State.RUNNING or trial.attempt != finish.attempt:
             trial = self._attempts.current(number, finish.attempt, finish.ask.slot)
-            self._attempts.end(trial, *self._judge(trial, finish), now, finish.details)
+            reason = STOPPING if self._closed else "its slot is being taken away"
+            self._attempts.end(trial, *judge(self.study, trial, finish, reason), now, finish.details)
         return self.lease(finish.ask, now)
 
     # Time
@@ -259,10 +262,20 @@ class Coordinator:
             cause = "its time is used up" if self._closing else "all trials have ended"
             self._attempts.append(StudyEnded(time=now, cause=cause, best=self._find_winner()))
 
+    def suspend(self) -> None:
+        """Lease nothing more, and let trials pause with their next reports where their functions can save."""
+        self._closed = True
+        self.dismiss(self.roster.slots)
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether a running trial can save its state, as far as is known: one that has not reported yet may."""
+        return any(slot.trial is not None and slot.can_save for slot in self.roster.slots.values())
+
     def close(self, now: float) -> None:
         """Give every running trial back, so that a later driver continues the study, and lease nothing more."""
         self._closed = True
-        self._attempts.release("the driver was asked to stop", now)
+        self._attempts.release(STOPPING, now)
 
     def _next(self, slot: Slot, now: float) -> Answer:
         trial = None if self.is_ending or slot.leaving else self._attempts.choose(slot, now)
@@ -289,14 +302,3 @@ class Coordinator:
 
     def _next_repeat(self) -> Trial | None:
         return next_repeat(self.study, self.rules.top, self.rules.seeds)
-
-    def _judge(self, trial: Trial, finish: Finish) -> tuple[Outcome, str]:
-        """Return how an attempt has ended: one that was paused waits on a rung, or for another slot than its own."""
-        if finish.outcome == "complete":
-            broken = self.study.broken(trial.last)
-            return "complete", broken and f"not feasible: {broken}"
-        if finish.outcome != "paused":
-            return finish.outcome, finish.cause
-        if trial.is_held:
-            return "paused", f"it waits after {trial.halted} epochs to be promoted"
-        return "released", "its slot is being taken away"

@@ -1,15 +1,16 @@
-"""What a trial does after a report: goes on, saves its state, pauses or stops."""
+"""What a trial does after a report: goes on, saves its state, pauses or stops; and what its attempt's end is called."""
 
 from __future__ import annotations
 
 import math
 
 from tinderbox.sweeping.attempts import Attempts
-from tinderbox.sweeping.events import Reported
+from tinderbox.sweeping.events import Outcome, Reported
 from tinderbox.sweeping.history import Trial
-from tinderbox.sweeping.messages import Decision, Report
+from tinderbox.sweeping.messages import Decision, Finish, Report
 from tinderbox.sweeping.roster import Slot
 from tinderbox.sweeping.rungs import Rungs
+from tinderbox.sweeping.study import Study
 
 Key = tuple[int, int, bool]
 
@@ -79,6 +80,18 @@ class Decisions:
         share = f"the best 1/{rungs.ladder.reduction} of the trials that have reached {level} epochs"
         self._attempts.end(trial, "stopped", f"it was not among {share}", now)
         return Decision(action="stop")
+
+
+def judge(study: Study, trial: Trial, finish: Finish, reason: str) -> tuple[Outcome, str]:
+    """Return how an attempt has ended, and why; one that was paused waits on a rung, or was so for another `reason`."""
+    if finish.outcome == "complete":
+        broken = study.broken(trial.last)
+        return "complete", broken and f"not feasible: {broken}"
+    if finish.outcome != "paused":
+        return finish.outcome, finish.cause
+    if trial.is_held:
+        return "paused", f"it waits after {trial.halted} epochs to be promoted"
+    return "released", reason
 
 
 def _key(report: Report) -> Key:

@@ -12,7 +12,8 @@ from tinderbox.sweeping.messages import Answer, Ask
 class Slot:
     """A slot as the coordinator knows it; `answer` is what its newest `request` got, None while it got no work.
 
-    `memory` is what its trial's processes hold in bytes, and a slot that is `leaving` gets no more trials.
+    `memory` is what its trial's processes hold in bytes; `can_save` is false once the trial has said that its state
+    cannot be had. A slot that is `leaving` gets no more trials.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Slot:
     answer: Answer | None = None
     trial: int | None = None
     memory: int = 0
+    can_save: bool = True
     leaving: bool = False
 
     def answer_to(self, ask: Ask) -> Answer | None:

@@ -89,6 +89,31 @@ def test_slots_end_though_the_record_cannot_be_written(plan: Plan, monkeypatch: 
     assert jobs.plan.data == plan.run.data
 
 
+@pytest.mark.parametrize(("looks", "seconds"), [(0, 0.0), (2, 0.02), (10**6, 0.1)])
+def test_a_driver_that_is_to_stop_waits_a_while(monkeypatch: pytest.MonkeyPatch, looks: int, seconds: float) -> None:
+    """While trials may pause, and no longer than it may."""
+    monkeypatch.setattr(driver, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(driver, "PAUSE_SECONDS", 0.1)
+    asked = list[str]()
+
+    class Ending:
+        def suspend(self) -> None:
+            asked.append("suspend")
+
+        @property
+        def may_pause(self) -> bool:
+            asked.append("may pause")
+            return len(asked) <= looks + 1
+
+    server = SimpleNamespace(call=lambda action: action(Ending()))
+    began = time.monotonic()
+    driver.pause(cast("Any", server))
+    assert time.monotonic() - began >= seconds
+    assert asked[0] == "suspend"
+    assert len(asked) <= looks + 2
+    assert time.monotonic() - began < 5
+
+
 def test_a_slot_has_worked_if_it_came_to_this_driver(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slot of the same name under an earlier driver is another slot."""
     monkeypatch.setattr(slots, "SlotJobs", Jobs)

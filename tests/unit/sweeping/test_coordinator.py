@@ -21,7 +21,7 @@ from tinderbox.sweeping.events import (
     TrialProposed,
 )
 from tinderbox.sweeping.history import State
-from tinderbox.sweeping.messages import Finish, Heartbeat, Report
+from tinderbox.sweeping.messages import Decision, Finish, Heartbeat, Report
 from tinderbox.sweeping.rungs import Ladder
 
 Open = Callable[..., Any]
@@ -452,6 +452,38 @@ def test_a_last_report_counts_after_the_time(desk: Open) -> None:
 
 
 # Drivers
+
+
+def test_a_driver_that_is_to_stop_lets_its_trials_pause(desk: Open) -> None:
+    """Those that can save, at their next report; nothing is leased any more, and a new driver goes on from there."""
+    opened = desk(4, epochs=9)
+    saves, other = opened.take("a"), opened.take("b")
+    opened.coordinator.suspend()
+    assert opened.coordinator.is_ending
+    assert opened.coordinator.may_pause
+    assert opened.lease("c").done is True
+    assert opened.report(other, 1, slot="b") == Decision()
+    assert opened.report(saves, 1, can_save=True) == Decision(action="pause", save=True)
+    opened.save(saves, 1)
+    assert opened.coordinator.may_pause
+    assert opened.finish(saves, outcome="paused").done is True
+    assert not opened.coordinator.may_pause
+    assert opened.study.finished is None
+    attempt = opened.study.trials[0].attempts[0]
+    assert (attempt.outcome, attempt.cause) == ("released", "the driver was asked to stop")
+    opened.coordinator.close(opened.now)
+    assert [trial.kept for trial in opened.study.trials.values()] == [1, 0, 0, 0]
+    assert opened.restart().take("c").resume.epoch == 1
+
+
+def test_a_trial_that_has_not_reported_yet_may_pause(desk: Open) -> None:
+    """Whatever the one before it on the same slot could do."""
+    opened = desk(2)
+    lease = opened.take()
+    opened.report(lease, 1)
+    assert not opened.coordinator.may_pause
+    assert opened.finish(lease).lease is not None
+    assert opened.coordinator.may_pause
 
 
 def test_a_driver_that_stops_gives_its_trials_back(desk: Open) -> None:
