@@ -14,7 +14,7 @@ from tinderbox.api.ending import leave_behind
 from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
 from tinderbox.api.recall import recall
 from tinderbox.api.result import SweepResult, open_study
-from tinderbox.config import SweepJob, check_sweep
+from tinderbox.config import AnyJob, SweepJob, check_sweep
 from tinderbox.config.spoken import plain
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded
@@ -178,23 +178,24 @@ def has_ended(folder: StudyFolder, job: SweepJob) -> bool:
     """Whether there is a study of this name in which nothing is left to run, not even by a budget that was raised.
 
     Raises:
-        BadInput: The budget was raised when the search was over.
+        BadInput: More trials are wanted when the search was over.
     """
     if not folder.exists():
         return False
     record = open_study(job.name, job.storage).record
-    if folder.read_job().get("budget") == describe_job(job)["budget"]:
+    before, now = folder.read_job().get("budget", {}), describe_job(job)["budget"]
+    if before == now:
         return record.finished is not None
-    if record.repeats:
+    if record.repeats and before.get("trials") != now.get("trials"):
         raise BadInput(
-            f"study {job.name!r} has trained its leaders again, so its search is over and its budget stays as it was; "
+            f"study {job.name!r} has trained its leaders again, so its search is over and budget.trials stays; "
             "give this one another name, with search.warm_start naming the earlier study"
         )
     return False
 
 
 @contextmanager
-def session_for(job: SweepJob, spark: SparkSession | None, master: str | None) -> Iterator[SparkSession]:
+def session_for(job: AnyJob, spark: SparkSession | None, master: str | None) -> Iterator[SparkSession]:
     """Lend the caller's session, or the one there is, or open one for the job and stop it when the block ends."""
     from pyspark.sql import SparkSession
 

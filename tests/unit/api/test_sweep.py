@@ -89,14 +89,23 @@ def test_a_budget_that_was_raised_needs_spark(plan: Plan, recorded: StudyFolder)
         sweep.run(plan)
 
 
-def test_a_budget_that_is_raised_when_leaders_were_trained_again(plan: Plan, recorded: StudyFolder) -> None:
-    """Comes too late: the search is over, and trials of it would be numbered among the repeats."""
+@pytest.mark.parametrize(
+    ("before", "refusal"),
+    [
+        ({"trials": 1}, "has trained its leaders again, so its search is over and budget.trials stays; give"),
+        ({"time": 5.0}, "Spark is started"),
+    ],
+)
+def test_a_budget_that_is_raised_when_leaders_were_trained_again(
+    plan: Plan, recorded: StudyFolder, before: dict[str, float], refusal: str
+) -> None:
+    """More trials would be numbered among the repeats, and come too late; more time is for repeats cut short."""
     again = TrialProposed(time=121, trial=2, parameters={"x": 1.0}, seed=2, known=2, repeats=1)
     log = recorded.log()
     log.append(encode(StudyStarted(time=120, generation=2)) + encode(again))
     log.close()
-    recorded.write_job({**recorded.read_job(), "budget": {"trials": 1, "time": 5.0}}, plan.run)
-    with pytest.raises(BadInput, match="has trained its leaders again, so its search is over and its budget stays"):
+    recorded.write_job({**recorded.read_job(), "budget": before}, plan.run)
+    with pytest.raises(TinderboxError, match=refusal):
         sweep.run(plan)
 
 
