@@ -17,7 +17,7 @@ from tinderbox.api.result import SweepResult, open_study
 from tinderbox.config import AnyJob, SweepJob, check_sweep
 from tinderbox.config.spoken import plain
 from tinderbox.data import digest, from_arrays
-from tinderbox.errors import BadInput, NoTrialSucceeded
+from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
 from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.history import State
@@ -144,11 +144,10 @@ def run(
                     folder.note(submission)
                     server = following.enter_context(opened_server(plan, folder, door.token))
                     run_sweep(plan, server, door.token, session, watcher, partial(edited, file, plan, folder))
-                whole = True
-        finally:
-            # A study that was stopped on the way is as usable as a whole one, but for its score on test data.
-            if folder.exists():
-                record = keep(plan, folder, watcher, whole)
+        except BaseException:
+            salvage(plan, folder, watcher)
+            raise
+        record = keep(plan, folder, watcher, whole=True)
         if server is not None:
             server.linger(door.linger)
     if record.best is None:
@@ -165,13 +164,34 @@ def edited(file: JobFile | None, plan: Plan, folder: StudyFolder, job: SweepJob)
 
 
 def keep(plan: Plan, folder: StudyFolder, watcher: Watcher, whole: bool) -> Study:
-    """Write what a study leaves behind, and return its record."""
+    """Write what a study leaves behind, and return its record.
+
+    Raises:
+        TinderboxError: Storage does not take it.
+    """
     job = plan.job
     record = open_study(job.name, job.storage).record
     watcher.tell("scoring best and default on test data" if whole else "keeping what there is")
-    trouble = leave_behind(record, job, folder, plan.data.test if whole else None)
+    try:
+        trouble = leave_behind(record, job, folder, plan.data.test if whole else None)
+    except OSError as error:
+        raise TinderboxError(
+            f"what study {job.name!r} leaves behind cannot be kept: {error}; mend that and run the same command again"
+        ) from error
     watcher.tell(f"not scored: {trouble}" if trouble else "done" if whole else "stopped")
     return record
+
+
+def salvage(plan: Plan, folder: StudyFolder, watcher: Watcher) -> None:
+    """Keep what there is of a study that was stopped: it is as usable as a whole one, but for its score on test data.
+
+    What goes wrong with that is told, and does not take the place of what stopped the study.
+    """
+    try:
+        if folder.exists():
+            keep(plan, folder, watcher, whole=False)
+    except Exception as trouble:
+        watcher.tell(f"stopped: {trouble}")
 
 
 def has_ended(folder: StudyFolder, job: SweepJob) -> bool:

@@ -219,6 +219,44 @@ def test_a_model_that_cannot_be_scored_costs_no_report(
     assert recorded.has("report.html")
 
 
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be written any more."""
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StudyFolder, "write", refuse)
+
+
+def test_why_a_study_stopped_is_told_though_nothing_can_be_kept(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full stops the study, and its report does not fit either."""
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    fill_disk(monkeypatch)
+    steps = Steps()
+    with pytest.raises(TinderboxError, match=r"^Spark is started$"):
+        sweep.run(plan, watcher=steps)
+    assert steps.told[-1].startswith("stopped: what study 'small' leaves behind cannot be kept: [Errno 28] No space")
+
+
+def test_a_whole_study_whose_report_does_not_fit(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not succeeded, for its model may be missing; once there is room the same command writes the rest."""
+    with monkeypatch.context() as full:
+        fill_disk(full)
+        with pytest.raises(
+            TinderboxError, match=r"cannot be kept: .*No space left.*; mend that and run the same"
+        ) as no:
+            sweep.run(plan)
+    assert no.value.exit_code == 1
+    assert sweep.run(plan).best_value == 0.25
+    assert recorded.has("report.html")
+
+
 def test_a_study_without_a_value_names_the_first_cause(plan: Plan, recorded: StudyFolder) -> None:
     """Exit code 4, the number of trials by state, and the first cause."""
     segment = Path(recorded.path("events", "000001-000000.jsonl"))
