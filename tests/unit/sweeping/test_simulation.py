@@ -457,7 +457,10 @@ class World:
                 return self._act(lambda: coordinator.finish(trial, message, self.now))
 
     def _lease(self, coordinator: Coordinator, ask: Ask) -> Answer:
-        """Return a lease, which must not be of a node that is avoided, or has just lost it, while there is another."""
+        """Return a lease, which must not be of a node that is avoided while there is another.
+
+        Nor of one that has just lost the trial, while another one is free or there is something else to run.
+        """
         before = {number: (trial.attempt, trial.state) for number, trial in coordinator.study.trials.items()}
         answer = coordinator.lease(ask, self.now)
         attempt, state = before[answer.lease.trial] if answer.lease is not None else (0, None)
@@ -469,7 +472,9 @@ class World:
                 assert [slot.name for slot in slots if slot.node == ask.node and slot.trial is not None] == [ask.slot]
             earlier = coordinator.study.trials[answer.lease.trial].attempts[:-1]
             if state is State.WAITING and earlier and earlier[-1].outcome in LOSSES and earlier[-1].node == ask.node:
-                assert elsewhere <= {ask.node}
+                free = {slot.node for slot in slots if not slot.leaving and slot.trial is None} - set(avoided)
+                is_idle = free <= {ask.node} and not coordinator._attempts.turns.fresh
+                assert elsewhere <= {ask.node} or is_idle
         return answer
 
     def _keep(self, coordinator: Coordinator, trial: int, save: Save) -> None:
