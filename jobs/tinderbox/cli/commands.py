@@ -25,10 +25,12 @@ from tinderbox.api.single import choose_parameters, explain_failure, measure_cos
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli import cluster
+from tinderbox.cli.infer import infer
+from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
 from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
-from tinderbox.config import SweepJob, read_sweep
-from tinderbox.config.reading import split_setting
+from tinderbox.config import read_sweep
+from tinderbox.config.reading import KINDS, split_setting
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.manifest import TOKEN_VARIABLE
 from tinderbox.storage import StudyFolder, find_studies
@@ -36,11 +38,8 @@ from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Decision
 
 MEASURE_SECONDS = 120.0
-STORAGE_VARIABLE = "TINDERBOX_STORAGE"
 LINGER_SECONDS = 120.0
 
-job_file = click.argument("file", type=click.Path(path_type=Path))
-changes = click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
 storage = click.option(
     "--storage",
     default="studies",
@@ -237,11 +236,11 @@ def logs(study: str, trial: int | None, attempt: int | None, storage: str, there
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(["sweep"]))
+@click.argument("kind", type=click.Choice(list(KINDS)))
 def schema(kind: str) -> None:
     """Print the JSON schema of a job file."""
-    click.echo(json.dumps(SweepJob.model_json_schema(), indent=2))
+    click.echo(json.dumps(KINDS[kind].model_json_schema(), indent=2))
 
 
-for command in (cluster.submit, cluster.status, cluster.fetch, cluster.scale, cluster.delete):
+for command in (cluster.submit, cluster.status, cluster.fetch, cluster.scale, cluster.delete, infer):
     main.add_command(command)

@@ -120,13 +120,14 @@ class Preprocess(Closed):
 class Limits(Closed):
     """What is refused before it can hurt: files of more `bytes` and images of more `pixels` become rows with an error.
 
-    `rows` is how many go into one micro-batch at most, all that a kill costs; `files` is that for tars and TFRecords.
+    `rows` is how many go into one micro-batch at most, which is what a kill costs, by default about a minute's work;
+    `volume` is that for archives and tables, in bytes.
     """
 
     bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
     pixels: int = Field(default=100_000_000, ge=1, le=1_000_000_000)
-    rows: int = Field(default=20_000, ge=1, le=1_000_000)
-    files: int = Field(default=32, ge=1, le=100_000)
+    rows: int | None = Field(default=None, ge=1, le=1_000_000)
+    volume: int = Field(default=256 << 20, ge=1, le=1 << 40)
 
 
 class Output(Closed):
@@ -163,15 +164,14 @@ class InferJob(Closed):
     code: str | None = Field(
         default=None, description="folder with your modules, relative to this file; shipped to the executors"
     )
+    preload: list[str] = Field(default=[], description="modules of yours that register what the model is made of")
     batch: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = "auto"
     xla: bool | Literal["auto"] = "auto"
     slots: int = Field(default=2, ge=1, le=10_000, description="Python workers that predict at the same time")
     cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one worker")
     limits: Limits = Limits()
     output: Output = Output()
-    storage: str = Field(
-        default="studies", description="folder or fsspec URL that holds runs by their names"
-    )
+    storage: str = Field(default="studies", description="folder or fsspec URL that holds runs by their names")
 
     @field_validator("model", mode="before")
     @classmethod

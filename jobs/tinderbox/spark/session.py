@@ -18,7 +18,7 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from tinderbox.config import SweepJob
+from tinderbox.config import AnyJob
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.java import provide_java
 from tinderbox.spark.slots import first_line
@@ -35,9 +35,10 @@ _ALWAYS = {
     "spark.ui.showConsoleProgress": "false",
     # Our code runs at once and can say why executors are missing, instead of waiting for them in silence.
     "spark.scheduler.minRegisteredResourcesRatio": "0",
-    # A slot that fails is submitted anew by us, with a name of its own, not re-run behind our back.
-    "spark.task.maxFailures": "1",
 }
+_FAILURES = {"sweep": 1, "infer": 4}
+"""How often a task may fail: a slot is submitted anew by us, with a name of its own, and not re-run behind our back."""
+
 _WITHOUT_A_CHART = {
     "spark.driver.extraJavaOptions": f"{_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
     "spark.executor.extraJavaOptions": _JAVA,
@@ -45,7 +46,7 @@ _WITHOUT_A_CHART = {
 }
 
 
-def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | None) -> SparkSession:
+def open_session(job: AnyJob, master: str | None, pod: Mapping[str, str] | None) -> SparkSession:
     """Return a session whose tasks are as large as the job's slots.
 
     In a pod, what the cluster looks like comes from the chart's spark-defaults.conf, and `pod` holds the settings
@@ -58,7 +59,8 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     if master is not None and not _MASTER.fullmatch(master):
         raise BadInput(f"a Spark master is local[2], spark://HOST:PORT, yarn or k8s://URL, got {master!r}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    settings = {**_ALWAYS, "spark.task.cpus": str(job.cores)}
+    failures = _FAILURES[job.kind]
+    settings = {**_ALWAYS, "spark.task.cpus": str(job.cores), "spark.task.maxFailures": str(failures)}
     builder = SparkSession.builder.appName(f"tinderbox {job.name}")
     if pod is not None:
         defaults = read_defaults()
@@ -67,7 +69,7 @@ def open_session(job: SweepJob, master: str | None, pod: Mapping[str, str] | Non
     else:
         provide_java()
         settings |= _WITHOUT_A_CHART
-        builder = builder.master(master or f"local[{job.slots * job.cores}]")
+        builder = builder.master(master or f"local[{job.slots * job.cores},{failures}]")
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
@@ -123,7 +125,7 @@ def _holding_interrupts() -> Iterator[None]:
         signal.raise_signal(held[0])
 
 
-def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, str]:
+def size_of_executors(job: AnyJob, defaults: Mapping[str, str]) -> dict[str, str]:
     """Return how many executors a job's slots need, with the cores that the chart gives each, or a slot's.
 
     With dynamic allocation they are as many as that allows: Spark starts with no other number.
@@ -145,7 +147,7 @@ def size_of_executors(job: SweepJob, defaults: Mapping[str, str]) -> dict[str, s
     return sizes
 
 
-def want_executors(spark: SparkContext, job: SweepJob) -> None:
+def want_executors(spark: SparkContext, job: AnyJob) -> None:
     """Ask the cluster for as many executors as a job's slots need now; those that are too many stay, idle.
 
     Nothing is asked for where executors come and go by themselves, nor on one machine, which has what it began with.
@@ -174,7 +176,7 @@ def divide_gpus(gpus: int, slots: int) -> str:
     return str(gpus // slots if gpus >= slots else math.floor(10_000 / math.ceil(slots / gpus)) / 10_000)
 
 
-def share_executor(spark: SparkContext, job: SweepJob) -> tuple[int, int]:
+def share_executor(spark: SparkContext, job: AnyJob) -> tuple[int, int]:
     """Return the bytes of an executor's Java heap, and how many of a job's slots share it at most.
 
     The number is 0 where it is not known, and on this machine, where nobody has said what memory is for slots.

@@ -1,0 +1,203 @@
+"""Runs a batch inference: rows labelled on Spark, and written by this process alone, each exactly once."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tinderbox.api.inference import InferPlan
+from tinderbox.api.sweep import session_for
+from tinderbox.errors import BadInput
+from tinderbox.inference.probe import Choice, probe
+from tinderbox.inference.recipe import Recipe
+from tinderbox.inference.rows import THUMBNAIL
+from tinderbox.inference.summary import Summary, from_json, merge, summarise, to_json
+from tinderbox.report import render_labels
+from tinderbox.storage.rows import RowsFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+REPORT = "report.html"
+FEW = 1_000
+"""So many rows and fewer are not worth the seconds of a measurement."""
+
+MINUTE, FEWEST, MOST = 60.0, 200, 50_000
+"""A micro-batch has about a minute's rows, within these bounds."""
+
+
+class InferWatcher(Protocol):
+    """Is shown a batch inference while it runs."""
+
+    def tell(self, step: str) -> None:
+        """Say what happens before the first row and after the last one."""
+
+    def show(self, done: Summary) -> None:
+        """Show what this run has done so far; called for each micro-batch."""
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def tell(self, step: str) -> None:
+        """Do nothing."""
+
+    def show(self, done: Summary) -> None:
+        """Do nothing."""
+
+
+class InferResult:
+    """The outcome of a batch inference: `summary` of all rows of this version, `done` of those of this run."""
+
+    def __init__(self, folder: RowsFolder, summary: Summary, done: Summary) -> None:
+        self.folder, self.summary, self.done = folder, summary, done
+
+    @property
+    def rows(self) -> str:
+        """The folder of the rows."""
+        return self.folder.rows
+
+    @property
+    def report(self) -> str:
+        """The path of the HTML report."""
+        return self.folder.path(REPORT)
+
+
+def run_inference(
+    plan: InferPlan,
+    spark: SparkSession | None = None,
+    master: str | None = None,
+    watcher: InferWatcher | None = None,
+    force: bool = False,
+) -> InferResult:
+    """Label what has come since the last run, all of it where `force` asks for that, and write the report.
+
+    A run that is stopped or killed goes on where it was when it is started again: a micro-batch that was under way is
+    done again, and its rows take the place of those it may have left.
+
+    Raises:
+        BadInput: There is no input, or there are rows and the job refuses to add to them.
+        TinderboxError: A task has failed again and again.
+    """
+    job, watcher = plan.job, watcher or Quiet()
+    folder = RowsFolder(job.storage, job.name, plan.version[:12], job.output.format)
+    if folder.has("job.yaml"):
+        raise BadInput(f"name {job.name!r} is a study's in {job.storage}; give the batch inference one of its own")
+    if folder.has_rows() and job.output.mode == "refuse" and not force:
+        raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")
+    watcher.tell("starting Spark")
+    with session_for(job, spark, master) as session, shipped(plan, session):
+        folder.write_job(describe(plan), plan.run)
+        folder.begin(anew=force or job.output.mode == "overwrite")
+        choice = choose(plan, session, folder, watcher)
+        recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
+        watcher.tell(f"labelling, {choice.batch} rows at a time{', compiled by XLA' if choice.xla else ''}")
+        done = Label(folder, watcher)
+        try:
+            done.run(session, plan, recipe, choice)
+        finally:
+            summary = report(plan, folder, choice)
+    if not summary.rows:
+        raise BadInput(f"input: {job.input.path} holds nothing to label; name a folder, a glob or files that are there")
+    folder.finish(summary.rows)
+    return InferResult(folder, summary, done.summary)
+
+
+class Label:
+    """One run over an input: hands Spark's rows to the folder, and adds up what they are."""
+
+    def __init__(self, folder: RowsFolder, watcher: InferWatcher) -> None:
+        self._folder, self._watcher = folder, watcher
+        self.summary = Summary()
+
+    def run(self, spark: SparkSession, plan: InferPlan, recipe: Recipe, choice: Choice) -> None:
+        """Label all that is new."""
+        from tinderbox.spark.streams import label_stream
+
+        together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
+        stream = label_stream(spark, plan.job, recipe, plan.model, together, self._folder.progress, self._keep)
+        for _ in stream:
+            pass
+
+    def _keep(self, batch: int, table: pa.Table, seconds: float) -> None:
+        """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
+        if not len(table):
+            return
+        found = summarise(table, time.time() - seconds, seconds)
+        self._folder.keep(batch, table.drop_columns([THUMBNAIL]), to_json(found))
+        self.summary += found
+        self._watcher.show(self.summary)
+
+
+def portion(rate: float) -> int:
+    """Return how many rows a micro-batch has, for rows in a second of all slots, 0 where that is not known."""
+    return min(max(round(rate * MINUTE), FEWEST), MOST) if rate else 10 * FEWEST
+
+
+def choose(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher) -> Choice:
+    """Return batch size and compiler: as the job says, as measured before, or measured now on one executor."""
+    job, model = plan.job, plan.model
+    batch = None if job.batch == "auto" else job.batch
+    xla = None if job.xla == "auto" else job.xla
+    kept = f"probe-{plan.version[:12]}.json"
+    from tinderbox.spark.streams import count_input, on_one_executor
+
+    few = count_input(spark, job, FEW + 1) <= FEW and not is_packed(plan)
+    if model is None or (batch is not None and xla is not None) or few:
+        return Choice(batch or 32, bool(xla))
+    if folder.has(kept):
+        found = json.loads(folder.read(kept))
+        if found.pop("asked") == [batch, xla, job.cores]:
+            return Choice(**{**found, "tried": ()})
+    watcher.tell("measuring batch sizes")
+    choice: Choice = on_one_executor(spark, partial(probe, model, plan.recipe, batch, xla), job.cores)
+    folder.write(kept, json.dumps({**asdict(choice), "asked": [batch, xla, job.cores]}).encode())
+    return choice
+
+
+def is_packed(plan: InferPlan) -> bool:
+    """Whether a file of the input may hold any number of rows."""
+    return plan.job.input.source in ("tar", "tfrecord")
+
+
+def report(plan: InferPlan, folder: RowsFolder, choice: Choice) -> Summary:
+    """Write the report of all rows of this version, and return their summary."""
+    summary = merge(map(from_json, folder.summaries()))
+    compiled = ", XLA" if choice.xla else ""
+    facts = {
+        "model": f"{plan.recipe.model[:12]}{f', {plan.recipe.predict}' if plan.recipe.predict else ''}",
+        "input": plan.job.input.path,
+        "rows": folder.rows,
+        "batch": f"{choice.batch} rows{compiled}, {plan.job.slots} slots of {plan.job.cores} cores",
+    }
+    unit = "rows" if plan.recipe.features else "images"
+    folder.write(REPORT, render_labels(summary, plan.job.name, facts, unit).encode())
+    return summary
+
+
+def describe(plan: InferPlan) -> dict[str, Any]:
+    """Return the job as plain values."""
+    tree: dict[str, Any] = plan.job.model_dump(mode="json", exclude_none=True)
+    return tree
+
+
+@contextmanager
+def shipped(plan: InferPlan, spark: SparkSession) -> Iterator[None]:
+    """Let executors import the user's modules."""
+    if plan.code is None:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        # Named by its digest: Spark keeps a file of a name that it has had before.
+        path = Path(scratch, f"code-{plan.version[:12]}.zip")
+        path.write_bytes(plan.code)
+        spark.sparkContext.addPyFile(str(path))
+        yield

@@ -1,0 +1,69 @@
+"""Rows in, rows out, in a Python worker: the model loaded once, images decoded while it predicts."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinderbox.inference.blocks import Block
+from tinderbox.inference.engine import Engine
+from tinderbox.inference.images import thumbnail
+from tinderbox.inference.recipe import Recipe
+from tinderbox.inference.rows import make_batch, schema, tell
+from tinderbox.models.network import PackedModel, load_model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LOADED: dict[Recipe, Labeller] = {}
+"""The one labeller of this process: a worker that is reused for the next task keeps its model."""
+
+
+class Labeller:
+    """Labels blocks of rows with one model, which is compiled before the first of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.recipe = engine, engine.recipe
+        self._columns = schema(self.recipe.regression)
+        self._shown = Counter[str]()
+        engine.predict(engine.blank())
+
+    def label(self, blocks: Iterable[Block], node: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of each block; their time is what passes from one block to the next."""
+        place, recipe = {"model": self.recipe.model, "node": node}, self.recipe
+        begin = time.perf_counter()
+        for block in blocks:
+            told = tell(self.engine.predict(block.values), recipe) if block.paths else {}
+            pictures = self._thumbnails(block.values, told["label"]) if "label" in told and recipe.frame else ()
+            now = time.perf_counter()
+            yield make_batch(self._columns, block, self._fill(told), now - begin, place, pictures, recipe.truth)
+            begin = time.perf_counter()
+
+    def _fill(self, told: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return the columns of predictions, empty ones for a block in which all is broken."""
+        names = ("values",) if self.recipe.regression else ("label", "probability", "labels", "probabilities")
+        return told or {name: [] for name in names}
+
+    def _thumbnails(self, images: NDArray[np.uint8], labels: Sequence[str]) -> list[bytes | None]:
+        """Return small pictures of the first few images that this worker has seen of each label."""
+        found: list[bytes | None] = []
+        for image, name in zip(images, labels, strict=True):
+            self._shown[name] += 1
+            found.append(thumbnail(image) if self._shown[name] <= self.recipe.samples else None)
+        return found
+
+
+def find_labeller(recipe: Recipe, packed: PackedModel) -> Labeller:
+    """Return this process's labeller, made anew where it has none yet or another one."""
+    if recipe not in _LOADED:
+        _LOADED.clear()
+        for module in recipe.preload:
+            importlib.import_module(module)
+        _LOADED[recipe] = Labeller(Engine(load_model(packed), recipe))
+    return _LOADED[recipe]

@@ -1,0 +1,54 @@
+"""Files by their path or URL, wherever they are: opened, or brought to this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import unquote
+
+import fsspec
+
+from tinderbox.errors import BadInput
+
+_SPARK_NAMES = {"s3a": "s3", "s3n": "s3", "abfss": "abfs", "wasbs": "abfs"}
+"""What fsspec calls file systems that Spark has other names for."""
+
+
+def spoken(path: str) -> str:
+    """Return the path or URL by which fsspec knows a file that Spark has named."""
+    scheme, colon, rest = path.partition(":")
+    if colon and scheme == "file":
+        return unquote("/" + rest.lstrip("/")) if "%" in rest else "/" + rest.lstrip("/")
+    return f"{_SPARK_NAMES.get(scheme, scheme)}:{rest}" if colon else path
+
+
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """Lend a file for reading, in order and in blocks."""
+    with fsspec.open(spoken(path), "rb") as file:
+        yield cast("BinaryIO", file)
+
+
+@contextmanager
+def fetched(path: str) -> Iterator[Path]:
+    """Lend a file or folder on this machine, copied there and removed afterwards where it is elsewhere.
+
+    Raises:
+        BadInput: There is none, or its URL is of a kind that is not known.
+    """
+    try:
+        files, name = fsspec.url_to_fs(spoken(path))
+    except (ImportError, ValueError) as error:
+        raise BadInput(f"{path} cannot be opened: {error}; give a path or another URL") from error
+    if not files.exists(name):
+        raise BadInput(f"{path} is not there; give a path or URL that is")
+    if "file" in files.protocol:
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch, name.rstrip("/").rpartition("/")[2])
+        files.get(name, str(target), recursive=True)
+        yield target

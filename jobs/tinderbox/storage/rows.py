@@ -1,0 +1,127 @@
+"""Every path of a batch inference, in one place."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tinderbox.storage.runs import RunFolder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SPARK_SCHEMES = {"s3": "s3a", "abfs": "abfss"}
+
+
+class RowsFolder(RunFolder):
+    """One batch inference below a storage folder or URL.
+
+    infer.yaml, run.json                              the job, and its identity
+    rows/version=0123456789ab/batch-000017.parquet    what was predicted: one file for each micro-batch
+    rows/version=0123456789ab/_SUCCESS                whole: nothing of the input is left
+    summaries/0123456789ab/batch-000017.json          what the report is made of
+    progress/0123456789ab/                            where the stream is, by Spark
+    probe-0123456789ab.json                           the batch size that was measured to be best
+    report.html                                       made from the summaries
+
+    A version is one model with one recipe: another model's rows never mix with these. A file takes the place of an
+    earlier one whole, so a micro-batch that is done again after a kill leaves each row once.
+    """
+
+    kind, job_file = "batch inference", "infer.yaml"
+
+    def __init__(self, storage: str, name: str, version: str, suffix: str) -> None:
+        super().__init__(storage, name)
+        self.version, self.suffix = version, suffix
+
+    @property
+    def rows(self) -> str:
+        """The path of this version's rows."""
+        return self.path(self._rows)
+
+    @property
+    def _rows(self) -> str:
+        return f"rows/version={self.version}"
+
+    @property
+    def progress(self) -> str:
+        """The URL of this version's progress, by a name that Spark knows."""
+        path = self.path("progress", self.version)
+        if self.is_local:
+            return f"file://{path}"
+        scheme = next(iter([self._files.protocol] if isinstance(self._files.protocol, str) else self._files.protocol))
+        return f"{_SPARK_SCHEMES.get(scheme, scheme)}://{path}"
+
+    def begin(self, anew: bool) -> None:
+        """Forget this version's rows and progress where all is to be labelled `anew`, or an earlier driver began to."""
+        mark = f"anew-{self.version}"
+        if anew:
+            self.write(mark, b"")
+        if self.has(mark):
+            # A driver that is killed on the way leaves the mark: half of it would be rows that are never made again.
+            for part in (self._rows, f"summaries/{self.version}", f"progress/{self.version}"):
+                if self.has(part):
+                    self._files.rm(self.path(part), recursive=True)
+            self.remove(mark)
+
+    def has_rows(self) -> bool:
+        """Whether this version has any."""
+        return bool(self.has(self._rows) and self._batches(self._rows))
+
+    def is_whole(self) -> bool:
+        """Whether nothing was left to label when it ended last."""
+        return self.has(f"{self._rows}/_SUCCESS")
+
+    def keep(self, batch: int, table: pa.Table, summary: str) -> None:
+        """Write a micro-batch's rows, its summary first: rows that are there are always in the report."""
+        self.remove(f"{self._rows}/_SUCCESS")
+        self.write(f"summaries/{self.version}/batch-{batch:06d}.json", summary.encode())
+        self.write(f"{self._rows}/batch-{batch:06d}.{self.suffix}", encode(table, self.suffix))
+
+    def finish(self, rows: int) -> None:
+        """Mark the rows as whole."""
+        self.write(f"{self._rows}/_SUCCESS", json.dumps({"rows": rows}).encode())
+
+    def summaries(self) -> Iterator[str]:
+        """Yield the summaries of all micro-batches, in order."""
+        for name in self._batches(f"summaries/{self.version}"):
+            yield self.read(name).decode()
+
+    def _batches(self, folder: str) -> list[str]:
+        return [name for name in self.names(folder) if name.rpartition("/")[2].startswith("batch-")]
+
+
+def encode(table: pa.Table, suffix: str) -> bytes:
+    """Return rows as a file of the kind that a suffix names: parquet, csv or jsonl."""
+    sink = io.BytesIO()
+    if suffix == "parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, sink, compression="zstd")
+    elif suffix == "csv":
+        from pyarrow import csv
+
+        csv.write_csv(flatten(table), sink)
+    else:
+        table.to_pandas(types_mapper=None).to_json(sink, orient="records", lines=True, force_ascii=False)
+    return sink.getvalue()
+
+
+def flatten(table: pa.Table) -> pa.Table:
+    """Return rows whose lists are columns, `labels_1` and so on: CSV holds no lists."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        if not pa.types.is_list(column.type):
+            columns[name] = column
+            continue
+        length = pc.max(pc.list_value_length(column)).as_py() or 0
+        whole = pc.if_else(pc.equal(pc.list_value_length(column), length), column, None)
+        for index in range(length):
+            columns[f"{name}_{index + 1}"] = pc.list_element(whole, index)
+    return pa.table(columns)
