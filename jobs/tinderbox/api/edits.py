@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tinderbox.api.plan import describe_job, differing_keys, is_raised
 from tinderbox.config import SweepJob
@@ -62,7 +63,8 @@ def check_edit(before: SweepJob, now: SweepJob) -> None:
     """Return if a study that runs can take a changed job over.
 
     Raises:
-        BadInput: Something else than slots and budget was changed, or a budget was lowered.
+        BadInput: Something else than slots and budget was changed, a budget was lowered, or a change would reach the
+            next driver only.
     """
     old, new = describe_job(before), describe_job(now)
     others = [key for key in differing_keys(old, new) if key not in LIVE]
@@ -73,3 +75,15 @@ def check_edit(before: SweepJob, now: SweepJob) -> None:
         )
     if not is_raised(old["budget"], new["budget"]):
         raise BadInput(f"the budget of a running study may only be raised, from {old['budget']}, got {new['budget']}")
+    late, as_before = _late(new), _late(old)
+    changed = [f"{key} {value}" for key, value in late.items() if value != as_before[key]]
+    if changed:
+        raise BadInput(
+            f"a running study keeps its checkpoints and its budget.trial_time, got {' and '.join(changed)}; "
+            "stop it, and run the changed job again to continue it with them"
+        )
+
+
+def _late(job: dict[str, Any]) -> dict[str, Any]:
+    """Return what a study takes over when it is continued, and not before."""
+    return {"checkpoints": job["checkpoints"], "budget.trial_time": job["budget"].get("trial_time")}

@@ -13,6 +13,8 @@ from tinderbox.api import edits
 from tinderbox.api.edits import JobFile
 from tinderbox.config import SweepJob, read_sweep
 
+BUDGET: dict[str, Any] = {"trials": 8, "trial_time": 60}
+
 TREE: dict[str, Any] = {
     "kind": "sweep",
     "name": "edited",
@@ -20,7 +22,7 @@ TREE: dict[str, Any] = {
     "metric": {"name": "loss", "direction": "minimize"},
     "parameters": {"x": {"type": "float", "low": 0, "high": 1}},
     "search": "random",
-    "budget": {"trials": 8},
+    "budget": BUDGET,
     "epochs": 2,
     "slots": 2,
 }
@@ -53,7 +55,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"slots": 5}, {"slots": 1}, {"budget": {"trials": 9}}, {"slots": 3, "budget": {"trials": 8, "time": None}}],
+    [{"slots": 5}, {"slots": 1}, {"budget": BUDGET | {"trials": 9}}, {"slots": 3, "budget": BUDGET | {"time": None}}],
 )
 def test_slots_and_a_raised_budget_are_taken_over(desk: Desk, changes: dict[str, Any]) -> None:
     """Once."""
@@ -72,7 +74,15 @@ def test_slots_and_a_raised_budget_are_taken_over(desk: Desk, changes: dict[str,
     ("changes", "sentence"),
     [
         ({"epochs": 3, "seed": 2}, "a running study takes over slots and budget only, got another epochs and seed; "),
-        ({"budget": {"trials": 7}}, "the budget of a running study may only be raised, from {'trials': 8}, got "),
+        ({"budget": BUDGET | {"trials": 7}}, "the budget of a running study may only be raised, from {'trials': 8, "),
+        (
+            {"checkpoints": {"every": "5s"}, "slots": 3},
+            "a running study keeps its checkpoints and its budget.trial_time, got checkpoints {'every': 5.0}; ",
+        ),
+        (
+            {"budget": {"trials": 9, "trial_time": "600s"}},
+            "got budget.trial_time 600.0; stop it, and run the changed job again to continue it with them",
+        ),
         ({"slots": 0}, "slots: input should be greater than or equal to 1, got 0"),
     ],
 )
