@@ -54,7 +54,7 @@ DOORS = {
     "rich": {"cli"},
     "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
-    "tensorflow": {"models", "examples"},
+    "tensorflow": {"models", "examples", "inference"},
     "urllib3": {"sweeping.client", "sweeping.onlooker", "kube"},
     "yaml": {"config", "storage", "kube", "report", "api.ending"},
 }

@@ -96,11 +96,11 @@ class Table:
 
     def value(self, parameters: Parameters, epoch: int) -> float:
         """Return the validation accuracy after an epoch."""
-        return float(self.validation(_place(parameters, epoch))[0])
+        return float(self.validation(_place(parameters, epoch)).item())
 
     def regret(self, parameters: Parameters) -> float:
         """Return what the parameters' whole training lacks of the best one's, in test accuracy."""
-        return max(self.best - float(self.test(_place(parameters, EPOCHS))[0]), 0.0)
+        return max(self.best - float(self.test(_place(parameters, EPOCHS)).item()), 0.0)
 
 
 def _place(parameters: Parameters, epoch: int) -> tuple[float, float, int]:

@@ -18,8 +18,10 @@ from tinderbox.errors import BadInput
 from tinderbox.inference.probe import Choice, probe
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import THUMBNAIL
+from tinderbox.inference.sources import Files
 from tinderbox.inference.summary import Summary, from_json, merge, summarise, to_json
 from tinderbox.report import render_labels
+from tinderbox.storage.fetching import fetched, opened
 from tinderbox.storage.rows import RowsFolder
 
 if TYPE_CHECKING:
@@ -120,12 +122,16 @@ class Label:
 
     def run(self, spark: SparkSession, plan: InferPlan, recipe: Recipe, choice: Choice) -> None:
         """Label all that is new."""
-        from tinderbox.spark.streams import label_stream
+        from tinderbox.spark.streams import Stage, label_stream, label_tables
 
         together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
-        stream = label_stream(spark, plan.job, recipe, plan.model, together, self._folder.progress, self._keep)
-        for _ in stream:
-            pass
+        with Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage:
+            if plan.held is None:
+                label_stream(stage, together, self._folder.progress, self._keep)
+                return
+            done = self._folder.batches()
+            tables = enumerate(plan.held(together))
+            label_tables(stage, ((number, table) for number, table in tables if number not in done), self._keep)
 
     def _keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
@@ -150,7 +156,7 @@ def choose(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: In
     kept = f"probe-{plan.version[:12]}.json"
     from tinderbox.spark.streams import count_input, on_one_executor
 
-    few = count_input(spark, job, FEW + 1) <= FEW and not is_packed(plan)
+    few = plan.held is not None or (count_input(spark, job, FEW + 1) <= FEW and not is_packed(plan))
     if model is None or (batch is not None and xla is not None) or few:
         return Choice(batch or 32, bool(xla))
     if folder.has(kept):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.plan import check_preload, import_from
 from tinderbox.config import InferJob
-from tinderbox.config.infer import Rows
+from tinderbox.config.infer import Held, Rows
+from tinderbox.data import load
 from tinderbox.errors import BadInput
 from tinderbox.inference.engine import check_labels, row_shape
+from tinderbox.inference.held import file_tables
 from tinderbox.inference.images import Frame
 from tinderbox.inference.recipe import Recipe
 from tinderbox.models.network import Network, PackedModel, load_model, pack_model
@@ -22,14 +25,17 @@ from tinderbox.storage.fetching import fetched
 from tinderbox.sweeping.objective import by_name, pack_code
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
 class InferPlan:
     """A batch inference that can be started; `model` is None where a function of the user's takes its place.
 
-    `version` is the SHA-256 of all that an answer depends on; `code` is a zip of the user's modules.
+    `version` is the SHA-256 of all that an answer depends on; `code` is a zip of the user's modules. `held` gives the
+    input in tables of so many rows where it is a data set that lies in this process.
     """
 
     job: InferJob
@@ -38,6 +44,7 @@ class InferPlan:
     version: str
     code: bytes | None
     run: Run
+    held: Callable[[int], Iterator[pa.Table]] | None = None
 
 
 def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
@@ -46,8 +53,12 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
     Raises:
         BadInput: Model, labels or code cannot be had, or do not fit each other.
     """
-    job = job.model_copy(update={"input": job.input.model_copy(update={"path": beside(base, job.input.path)})})
     folder = None if job.code is None else base / job.code
+    held = None
+    if isinstance(job.input, Held):
+        held = hold(job.input, base, folder)
+    else:
+        job = job.model_copy(update={"input": job.input.model_copy(update={"path": beside(base, job.input.path)})})
     check_preload(job.preload, folder)
     if job.predict is not None:
         import_from(job.predict, folder)
@@ -57,10 +68,26 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
     else:
         model = find_model(job, base)
         recipe = make_recipe(job, model, load_model(model), read_labels(job, base))
-    version = digest_tree({"recipe": _lasting(recipe), "columns": job.columns, "format": job.output.format})
+    data = {"data": job.input.model_dump(mode="json")} if held else {}
+    version = digest_tree(
+        {"recipe": _lasting(recipe), "columns": job.columns, "format": job.output.format, "data": data}
+    )
     code = None if folder is None else pack_code(folder)
     described: dict[str, Any] = job.model_dump(mode="json", exclude_none=True)
-    return InferPlan(job, recipe, model, version, code, identify(job.name, described, version, recipe.model))
+    return InferPlan(job, recipe, model, version, code, identify(job.name, described, version, recipe.model), held)
+
+
+def hold(source: Held, base: Path, code: Path | None) -> Callable[[int], Iterator[pa.Table]]:
+    """Return a function that gives a data set's part in tables of so many rows.
+
+    Raises:
+        BadInput: The data cannot be read, or has no such part.
+    """
+    data = load(source.data, base, lambda name: import_from(name, code))
+    part = {"train": data.train, "validation": data.validation, "test": data.test}[source.part]
+    if part is None:
+        raise BadInput(f"input: the data has no part {source.part}; name another")
+    return partial(file_tables, part, data.classes, source.part)
 
 
 def beside(base: Path, path: str) -> str:

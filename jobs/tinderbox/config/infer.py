@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tinderbox.config.data import AnyData
 from tinderbox.config.model import Closed, FunctionName, Name
 
 _ENDINGS = {
@@ -89,6 +90,19 @@ class Rows(Closed):
         return self
 
 
+class Held(Closed):
+    """Images of a data set, as under `data` in a sweep: its `part` that is held out, or another one."""
+
+    source: Literal["data"]
+    data: AnyData
+    part: Literal["train", "validation", "test"] = "test"
+
+    @property
+    def path(self) -> str:
+        """What messages call it."""
+        return f"{self.data.source}, {self.part}"
+
+
 class Preprocess(Closed):
     """How pixels become what the model takes: (pixel x scale - mean) / std, after the image was resized.
 
@@ -146,7 +160,7 @@ class InferJob(Closed):
     kind: Literal["infer"]
     name: Name = Field(description="the run's name: lower-case letters, digits and dashes, at most 53")
     model: Model | None = None
-    input: Annotated[Images | Tars | Records | Rows, Field(discriminator="source")]
+    input: Annotated[Images | Tars | Records | Rows | Held, Field(discriminator="source")]
     preprocess: Preprocess = Preprocess()
     task: Literal["classification", "regression"] = "classification"
     labels: str | None = Field(default=None, description="file or URL with one label a line, in the model's order")

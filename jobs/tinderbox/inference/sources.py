@@ -5,6 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 Fetcher = Callable[[str], AbstractContextManager[Path]]
+
+
+@dataclass(frozen=True)
+class Files:
+    """How a worker gets at files that Spark has only named: opened for reading, or brought to its machine."""
+
+    opened: Opener
+    fetched: Fetcher
 
 
 def from_columns(tables: Iterable[pa.RecordBatch], limit: int) -> Iterator[Picture]:

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import Broadcast, TaskContext
-from pyspark.errors import AnalysisException, StreamingQueryException
+from pyspark.errors import AnalysisException, PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as all of Spark's users call it
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import StructType
 
 from tinderbox.config import InferJob
-from tinderbox.config.infer import Images, Records, Rows, Tars
+from tinderbox.config.infer import Held, Images, Records, Rows, Tars
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.inference import rows
 from tinderbox.inference.blocks import Block, number_blocks, picture_blocks, raw_blocks
 from tinderbox.inference.labelling import Labeller, find_labeller
 from tinderbox.inference.own import OwnLabeller
 from tinderbox.inference.recipe import Recipe
-from tinderbox.inference.sources import from_columns, from_records, from_tars
+from tinderbox.inference.sources import Files, from_columns, from_records, from_tars
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
+from tinderbox.spark.session import check_java
 from tinderbox.spark.slots import first_line
-from tinderbox.storage.fetching import fetched, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,10 +64,11 @@ class Worker:
     `own` are the columns of a user's function, None where there is a model; `limit` is the largest file in bytes.
     """
 
-    source: Images | Tars | Records | Rows
+    source: Images | Tars | Records | Rows | Held
     limit: int
     recipe: Recipe
     model: Broadcast[PackedModel | None]
+    files: Files
     own: pa.Schema | None = None
 
     def __call__(self, tables: Tables) -> Tables:
@@ -89,9 +92,9 @@ class Worker:
         if recipe.features:
             return number_blocks(tables, recipe.features, recipe.batch)
         if isinstance(source, Tars):
-            pictures = from_tars(_names(tables), self.limit, opened)
+            pictures = from_tars(_names(tables), self.limit, self.files.opened)
         elif isinstance(source, Records):
-            pictures = from_records(_names(tables), source.image, source.key, self.limit, fetched)
+            pictures = from_records(_names(tables), source.image, source.key, self.limit, self.files.fetched)
         else:
             pictures = from_columns(tables, self.limit)
         if recipe.frame is None:
@@ -122,6 +125,7 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
         BadInput: There is no such path, or its columns are not those that the job names.
     """
     source = job.input
+    assert not isinstance(source, Held)  # noqa: S101 - it lies in this process
     portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", job.limits.volume)
     reader = spark.readStream.option(*portion) if rows else spark.read
     reader = reader.option("recursiveFileLookup", "true")
@@ -182,54 +186,89 @@ def own_columns(columns: Mapping[str, str]) -> pa.Schema:
         raise BadInput(f"columns: {first_line(error)}; types are Spark's, such as float or array<string>") from error
 
 
-def label_stream(
-    spark: SparkSession,
-    job: InferJob,
-    recipe: Recipe,
-    model: PackedModel | None,
-    rows_together: int,
-    progress: str,
-    keep: Callable[[int, pa.Table, float], None],
-) -> Iterator[None]:
-    """Label all that has come since the last time, and yield now and then until it is done.
+class Stage:
+    """Spark ready to label: the model broadcast, once for each executor, and the settings of the session made."""
+
+    def __init__(
+        self, spark: SparkSession, job: InferJob, recipe: Recipe, model: PackedModel | None, files: Files
+    ) -> None:
+        own = None if job.columns is None else own_columns(job.columns)
+        self._columns = rows.schema(recipe.regression, own)
+        self._told = from_arrow_schema(self._columns)
+        self._worker = Worker(job.input, job.limits.bytes, recipe, spark.sparkContext.broadcast(model), files, own)
+        self.spark, self.job = spark, job
+        for key, value in {**_SETTINGS, "spark.sql.files.minPartitionNum": str(PARTS * job.slots)}.items():
+            spark.conf.set(key, value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(Py4JError, OSError):  # Java may have ended
+            self._worker.model.destroy()
+
+    def label(self, some: DataFrame) -> pa.Table:
+        """Return what is predicted for some rows, which must fit into this process."""
+        import pyarrow as pa
+
+        found = some.mapInArrow(self._worker, self._told).toArrow()
+        return pa.Table.from_batches(found.cast(self._columns).to_batches(), self._columns)
+
+
+Keep = Callable[[int, "pa.Table", float], None]
+
+
+def label_stream(stage: Stage, together: int, progress: str, keep: Keep) -> None:
+    """Label all files that have come since the last time.
 
     `keep` is given each micro-batch's number, rows and seconds, and the same ones again where a driver was killed
-    before it returned; `progress` is the folder, by a path that Spark knows, in which the stream notes where it is.
+    before it returned; `progress` is the folder, by a URL that Spark knows, in which the stream notes where it is.
 
     Raises:
         TinderboxError: A task has failed again and again, or Spark has stopped.
     """
-    import pyarrow as pa
-
-    own = None if job.columns is None else own_columns(job.columns)
-    columns = rows.schema(recipe.regression, own)
-    worker = Worker(job.input, job.limits.bytes, recipe, spark.sparkContext.broadcast(model), own)
-    told, trouble = from_arrow_schema(columns), list[Exception]()
-    for key, value in {**_SETTINGS, "spark.sql.files.minPartitionNum": str(PARTS * job.slots)}.items():
-        spark.conf.set(key, value)
+    trouble: list[Exception] = []
 
     def run(batch: DataFrame, number: int) -> None:
         begin = time.monotonic()
-        table = batch.mapInArrow(worker, told).toArrow()
         try:
-            keep(number, pa.Table.from_batches(table.cast(columns).to_batches(), columns), time.monotonic() - begin)
+            keep(number, stage.label(batch), time.monotonic() - begin)
         except Exception as error:
             trouble.append(error)
             raise
 
-    stream = read_input(spark, job, rows_together)
+    stream = read_input(stage.spark, stage.job, together)
     query = (
         stream.writeStream.foreachBatch(run)
         .option("checkpointLocation", progress)
         .trigger(availableNow=True)
-        .queryName(f"tinderbox {job.name}")
+        .queryName(f"tinderbox {stage.job.name}")
         .start()
     )
     try:
         while not query.awaitTermination(LOOK_SECONDS):
-            yield
+            check_java()
     except StreamingQueryException as error:
-        raise (trouble[0] if trouble else TinderboxError(f"rows cannot be labelled: {first_line(error)}")) from error
+        found = trouble[0] if trouble else error
+        if isinstance(found, TinderboxError | OSError):
+            raise found from error
+        raise TinderboxError(f"rows cannot be labelled: {first_line(found)}") from error
     finally:
-        query.stop()
-        worker.model.destroy()
+        with suppress(Py4JError, OSError):
+            query.stop()
+
+
+def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Keep) -> None:
+    """Label tables with the columns `path` and `content`, each a micro-batch of its own.
+
+    Raises:
+        TinderboxError: A task has failed again and again, or Spark has stopped.
+    """
+    for number, table in tables:
+        begin = time.monotonic()
+        some = stage.spark.createDataFrame(table).repartition(PARTS * stage.job.slots)
+        try:
+            found = stage.label(some)
+        except PySparkException as error:
+            raise TinderboxError(f"rows cannot be labelled: {first_line(error)}") from error
+        keep(number, found, time.monotonic() - begin)
