@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cluster import elsewhere, lifecycle, machines
 from tests.cluster.layout import nodes
+from tests.on_kubernetes.evidence import Taken, lost, not_released, redone_too_much, resumed
 from tests.on_kubernetes.release import DIGITS, SMALL
 from tinderbox.api.result import open_study
+from tinderbox.spark.slots import LEAVING
+from tinderbox.sweeping.journal import replay
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.observer import Swept
     from tests.on_kubernetes.release import Release
+    from tinderbox.sweeping.events import Event
     from tinderbox.sweeping.study import Study
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
@@ -33,10 +38,26 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Trouble:
-    """A study that runs, and what is done to it."""
+    """A study that runs, and what is done to it; `deleted` and `evicted` are the executors' pods that have notice."""
 
     release: Release
     eventually: Eventually
+    deleted: list[Taken] = field(default_factory=list)
+    evicted: list[Taken] = field(default_factory=list)
+
+    def delete_executor(self) -> None:
+        """Delete any executor's pod."""
+        pod = self.executor()
+        self.deleted.append(taken(pod))
+        self.delete(pod)
+
+    def evict_executors(self) -> None:
+        """Evict all of them: a trial has just ended, and the one that follows it has most of its epochs before it."""
+        self.executor()
+        pods = self._executors()
+        self.evicted.append(taken(*pods))
+        for pod in pods:
+            self.evict(pod)
 
     def await_trials(self, count: int) -> None:
         """Wait until so many trials have ended, by the driver's log."""
@@ -105,9 +126,23 @@ class Trouble:
                 self.release.space("taint", "node", node.name, f"{TAINT}-")
 
 
+def taken(*pods: dict[str, Any]) -> Taken:
+    """Return pods as those that are taken away now."""
+    return Taken(frozenset(pod["spec"]["nodeName"] for pod in pods), time.time())
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A study after all of it, the events of its record, and what was done to it."""
+
+    study: Study
+    events: list[Event]
+    trouble: Trouble
+
+
 @pytest.fixture(scope="module")
-def disturbed(opened: Open, swept: Swept, eventually: Eventually) -> Study:
-    """The record of the sweep after all of it; `swept` is the undisturbed one, which has ended by then."""
+def disturbed(opened: Open, swept: Swept, eventually: Eventually) -> Disturbed:
+    """The sweep after all of it; `swept` is the undisturbed one, which has ended by then."""
     if elsewhere.named() is not None:
         pytest.skip("nodes of a cluster that KUBECONFIG names are not stopped")
     release = opened("faults", {**SMALL, "console.enabled": "true"})
@@ -116,9 +151,9 @@ def disturbed(opened: Open, swept: Swept, eventually: Eventually) -> Study:
     trouble = Trouble(release, eventually)
     try:
         for ended, act in (
-            (2, lambda: trouble.delete(trouble.executor())),
+            (2, trouble.delete_executor),
             (5, lambda: trouble.delete(trouble.driver())),
-            (8, lambda: trouble.evict(trouble.executor())),
+            (8, trouble.evict_executors),
             (10, trouble.lose_other_node),
             (13, trouble.lose_home_node),
         ):
@@ -128,32 +163,41 @@ def disturbed(opened: Open, swept: Swept, eventually: Eventually) -> Study:
         assert release.tinderbox("fetch", "digits").returncode == 0
     finally:
         trouble.heal()
-    return open_study("digits", str(release.folder / "studies")).record
+    result = open_study("digits", str(release.folder / "studies"))
+    return Disturbed(result.record, list(replay(result.folder.log().read())), trouble)
 
 
-def test_the_study_completes(disturbed: Study, swept: Swept) -> None:
+def test_the_study_completes(disturbed: Disturbed, swept: Swept) -> None:
     """With the undisturbed one's trials, told once each."""
-    undisturbed = swept.result.record
-    assert [trial.state.value for trial in disturbed.trials.values()] == ["complete"] * 21
-    assert len(disturbed.ended) == 21
-    for number, trial in disturbed.trials.items():
+    study, undisturbed = disturbed.study, swept.result.record
+    assert [trial.state.value for trial in study.trials.values()] == ["complete"] * 21
+    assert len(study.ended) == 21
+    for number, trial in study.trials.items():
         twin = undisturbed.trials[number]
         assert (trial.parameters, trial.seed) == (twin.parameters, twin.seed)
         assert trial.value("val_accuracy") == pytest.approx(twin.value("val_accuracy"), abs=TOLERANCE)
 
 
-def test_the_record_tells_what_happened(disturbed: Study) -> None:
-    """Two drivers died, executors were deleted, evicted and lost, and trials went on from their checkpoints."""
-    assert disturbed.generation == 3
-    attempts = [attempt for trial in disturbed.trials.values() for attempt in trial.attempts]
-    cut = [attempt for attempt in attempts if attempt.outcome != "complete"]
+def test_the_record_tells_what_happened(disturbed: Disturbed) -> None:
+    """Two drivers died, executors were deleted, evicted and lost, and each cut is told with cause, node and time."""
+    study = disturbed.study
+    assert study.generation == 3
+    cut = [one for trial in study.trials.values() for one in trial.attempts if one.outcome != "complete"]
     assert {attempt.outcome for attempt in cut} <= {"lost", "released"}
     assert all(attempt.cause and attempt.node and attempt.ended for attempt in cut)
-    left = " ".join(life.cause for life in disturbed.slots)
-    assert "was deleted" in left or "was taken away" in left, left
+    assert LEAVING in {life.cause for life in study.slots}
 
 
-def test_no_more_than_a_checkpoint_is_redone(disturbed: Study) -> None:
-    """An attempt that went on began where the one before had last saved."""
-    for trial in disturbed.trials.values():
+def test_a_pod_that_is_taken_away_has_notice(disturbed: Disturbed) -> None:
+    """Its trial is paused within the grace and goes on elsewhere; it is not lost when the grace begins."""
+    (deleted,), (evicted,) = disturbed.trouble.deleted, disturbed.trouble.evicted
+    assert lost(disturbed.events, deleted) == []
+    assert not_released(disturbed.events, evicted) == ""
+
+
+def test_no_more_than_a_checkpoint_is_redone(disturbed: Disturbed) -> None:
+    """Attempts go on where the one before had last saved, which is after each epoch."""
+    assert redone_too_much(disturbed.events, interval=1) == []
+    assert resumed(disturbed.events)
+    for trial in disturbed.study.trials.values():
         assert sorted(trial.reports) == [1, 2, 3, 4, 5]
