@@ -84,7 +84,7 @@ def run_sweep(
 
     watcher.tell("starting slots")
     with (
-        guarded(plan, spark.sparkContext, server) as guard,
+        guarded(spark.sparkContext, plan.job.slots, partial(lose, server)) as guard,
         opened_slots(plan, spark.sparkContext, server, token) as slots,
     ):
         over, job = False, plan.job
@@ -105,6 +105,11 @@ def run_sweep(
             pause(server)
             raise
     check(server)
+
+
+def lose(server: Server, pod: str, cause: str, out_of_memory: bool) -> None:
+    """Tell the coordinator that an executor's pod has died."""
+    server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time(), out_of_memory))
 
 
 def pause(server: Server) -> None:

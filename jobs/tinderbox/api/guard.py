@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tinderbox.api.plan import Plan
 from tinderbox.errors import NoExecutor
-from tinderbox.sweeping.server import Server
-from tinderbox.sweeping.status import Status
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -29,6 +26,22 @@ class Patience:
 
     start_seconds: float
     deaths: int
+
+
+class Standing(Protocol):
+    """Where work that needs executors stands: how many of it have come, how many pieces have ended, whether all has."""
+
+    @property
+    def slots(self) -> int:
+        """How many have come."""
+
+    @property
+    def ended(self) -> int:
+        """How many pieces of work have ended."""
+
+    @property
+    def over(self) -> bool:
+        """Whether all of them have."""
 
 
 class Pods(Protocol):
@@ -70,7 +83,7 @@ class Guard:
         self._ended, self._forgiven = 0, 0
         self._asked, self._told = now, ""
 
-    def check(self, status: Status, now: float) -> None:
+    def check(self, status: Standing, now: float) -> None:
         """Return if there is still hope; what keeps slots away goes to the log, once.
 
         Raises:
@@ -89,7 +102,7 @@ class Guard:
             self._asked = now
             self._explain_shortage(status)
 
-    def _explain_shortage(self, status: Status) -> None:
+    def _explain_shortage(self, status: Standing) -> None:
         """Ask for a refusal where slots are missing; why a pod that was made does not start is told by its watch."""
         if status.slots < self._wanted and not status.over and not self._pods.waiting():
             reason = self._refusal() or ""
@@ -105,22 +118,24 @@ class Guard:
 
 
 @contextmanager
-def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callable[[Status], None]]:
-    """Follow the executors' pods, where there are any, and lend a check that ends a study without hope."""
+def guarded(
+    spark: SparkContext, slots: int, lose: Callable[[str, str, bool], None] = lambda pod, cause, memory: None
+) -> Iterator[Callable[[Standing], None]]:
+    """Follow the executors' pods, where there are any, and lend a check that ends work without hope.
+
+    `lose` is told of each pod that has died, why, and whether it was out of memory.
+    """
     setting, master = spark.getConf().get, spark.master or ""
     patience = Patience(
         start_seconds=float(str(setting("spark.tinderbox.executor.startTimeout", "300"))),
         deaths=int(str(setting("spark.tinderbox.breaker.failures", "10"))),
     )
     if not master.startswith("k8s"):
-        stranger = Guard(Unseen(master), lambda: None, patience, plan.job.slots, time.time())
+        stranger = Guard(Unseen(master), lambda: None, patience, slots, time.time())
         yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
         return
     from tinderbox.kube.quota import executor_pod, explain_refusal
     from tinderbox.kube.watch import watch_executors
-
-    def lose(pod: str, cause: str, out_of_memory: bool) -> None:
-        server.call(lambda coordinator: coordinator.lose_host(pod, cause, time.time(), out_of_memory))
 
     def refusal() -> str | None:
         return explain_refusal(
@@ -128,7 +143,7 @@ def guarded(plan: Plan, spark: SparkContext, server: Server) -> Iterator[Callabl
         )
 
     pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
-    guard = Guard(pods, refusal, patience, plan.job.slots, time.time())
+    guard = Guard(pods, refusal, patience, slots, time.time())
     try:
         yield lambda status: guard.check(status, time.time())
     finally:

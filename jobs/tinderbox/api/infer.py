@@ -7,11 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.sweep import session_for
 from tinderbox.errors import BadInput
@@ -113,25 +114,43 @@ def run_inference(
     return InferResult(folder, summary, done.summary)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where the work stands: workers there is room for, and micro-batches that have ended."""
+
+    slots: int
+    ended: int
+    over: bool = False
+
+
 class Label:
     """One run over an input: hands Spark's rows to the folder, and adds up what they are."""
 
     def __init__(self, folder: RowsFolder, watcher: InferWatcher) -> None:
         self._folder, self._watcher = folder, watcher
-        self.summary = Summary()
+        self.summary, self.batches = Summary(), 0
 
     def run(self, spark: SparkSession, plan: InferPlan, recipe: Recipe, choice: Choice) -> None:
         """Label all that is new."""
+        from tinderbox.spark.session import check_java
         from tinderbox.spark.streams import Stage, label_stream, label_tables
 
         together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
-        with Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage:
+        with (
+            Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage,
+            guarded(spark.sparkContext, plan.job.slots) as guard,
+        ):
+
+            def watch() -> None:
+                check_java()
+                guard(Standing(stage.slots, self.batches))
+
             if plan.held is None:
-                label_stream(stage, together, self._folder.progress, self._keep)
+                label_stream(stage, together, self._folder.progress, self._keep, watch)
                 return
             done = self._folder.batches()
-            tables = enumerate(plan.held(together))
-            label_tables(stage, ((number, table) for number, table in tables if number not in done), self._keep)
+            missing = ((number, table) for number, table in enumerate(plan.held(together)) if number not in done)
+            label_tables(stage, missing, self._keep, watch)
 
     def _keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
@@ -139,7 +158,7 @@ class Label:
             return
         found = summarise(table, time.time() - seconds, seconds)
         self._folder.keep(batch, table.drop_columns([THUMBNAIL]), to_json(found))
-        self.summary += found
+        self.summary, self.batches = self.summary + found, self.batches + 1
         self._watcher.show(self.summary)
 
 

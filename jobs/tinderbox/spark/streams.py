@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -29,7 +30,6 @@ from tinderbox.inference.sources import Files, from_columns, from_records, from_
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
-from tinderbox.spark.session import check_java
 from tinderbox.spark.slots import first_line
 
 if TYPE_CHECKING:
@@ -207,6 +207,15 @@ class Stage:
         with suppress(Py4JError, OSError):  # Java may have ended
             self._worker.model.destroy()
 
+    @property
+    def slots(self) -> int:
+        """How many workers there is room for now."""
+        context, cores = self.spark.sparkContext, self.job.cores
+        if (context.master or "").startswith("local["):
+            return self.job.slots
+        together = int(context.getConf().get("spark.executor.cores") or cores) // cores
+        return int(context._jsc.sc().getExecutorIds().size()) * max(together, 1)
+
     def label(self, some: DataFrame) -> pa.Table:
         """Return what is predicted for some rows, which must fit into this process."""
         import pyarrow as pa
@@ -216,13 +225,15 @@ class Stage:
 
 
 Keep = Callable[[int, "pa.Table", float], None]
+Watch = Callable[[], None]
 
 
-def label_stream(stage: Stage, together: int, progress: str, keep: Keep) -> None:
+def label_stream(stage: Stage, together: int, progress: str, keep: Keep, watch: Watch) -> None:
     """Label all files that have come since the last time.
 
     `keep` is given each micro-batch's number, rows and seconds, and the same ones again where a driver was killed
     before it returned; `progress` is the folder, by a URL that Spark knows, in which the stream notes where it is.
+    `watch` is called every second, and ends the stream by what it raises.
 
     Raises:
         TinderboxError: A task has failed again and again, or Spark has stopped.
@@ -247,7 +258,7 @@ def label_stream(stage: Stage, together: int, progress: str, keep: Keep) -> None
     )
     try:
         while not query.awaitTermination(LOOK_SECONDS):
-            check_java()
+            watch()
     except StreamingQueryException as error:
         found = trouble[0] if trouble else error
         if isinstance(found, TinderboxError | OSError):
@@ -258,8 +269,8 @@ def label_stream(stage: Stage, together: int, progress: str, keep: Keep) -> None
             query.stop()
 
 
-def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Keep) -> None:
-    """Label tables with the columns `path` and `content`, each a micro-batch of its own.
+def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Keep, watch: Watch) -> None:
+    """Label tables with the columns `path` and `content`, each a micro-batch of its own, as `label_stream` does files.
 
     Raises:
         TinderboxError: A task has failed again and again, or Spark has stopped.
@@ -268,7 +279,21 @@ def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Kee
         begin = time.monotonic()
         some = stage.spark.createDataFrame(table).repartition(PARTS * stage.job.slots)
         try:
-            found = stage.label(some)
+            found = _watched(partial(stage.label, some), stage.spark, watch)
         except PySparkException as error:
             raise TinderboxError(f"rows cannot be labelled: {first_line(error)}") from error
         keep(number, found, time.monotonic() - begin)
+
+
+def _watched(call: Callable[[], T], spark: SparkSession, watch: Watch) -> T:
+    """Return what a call that waits for Spark returns; what `watch` raises meanwhile cancels it."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(call)
+        try:
+            while not wait([future], LOOK_SECONDS).done:
+                watch()
+        except BaseException:
+            with suppress(Py4JError, OSError):
+                spark.sparkContext.cancelAllJobs()
+            raise
+        return future.result()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinderbox.api import driver
-from tinderbox.api.driver import CHOICE, address_of, opened_server, opened_slots, rules_for
+from tinderbox.api.driver import CHOICE, address_of, lose, opened_server, opened_slots, rules_for
 from tinderbox.api.guard import guarded
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
@@ -148,25 +149,23 @@ def test_slots_reach_the_driver(master: str, host: str, address: str) -> None:
         ("local[2]", ""),
     ],
 )
-def test_a_master_that_gives_no_executor(plan: Plan, master: str, told: str) -> None:
+def test_a_master_that_gives_no_executor(master: str, told: str) -> None:
     """A study ends when no slot has joined in time, but on this machine, where one always will; one slot is enough."""
     conf = {"spark.tinderbox.executor.startTimeout": "-1"}
     spark = cast("Any", SimpleNamespace(master=master, getConf=lambda: conf))
     status = take_status(Study("loss", "minimize"), 5, None, slots=0, now=0.0)
-    with guarded(plan, spark, cast("Any", None)) as check:
+    with guarded(spark, 2) as check:
         check(replace(status, slots=1))
         check(status)
     with (
-        guarded(plan, spark, cast("Any", None)) as check,
+        guarded(spark, 2) as check,
         pytest.raises(NoExecutor, match=told) if told else nullcontext(),
     ):
         check(status)
 
 
 @pytest.mark.parametrize("out_of_memory", [False, True])
-def test_a_pod_that_died_is_told_to_the_coordinator(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch, out_of_memory: bool
-) -> None:
+def test_a_pod_that_died_is_told_to_the_coordinator(monkeypatch: pytest.MonkeyPatch, out_of_memory: bool) -> None:
     """With its cause, and whether the trial that ran there was too large for it."""
     told: list[tuple[object, ...]] = []
     coordinator = SimpleNamespace(lose_host=lambda pod, cause, now, memory: told.append((pod, cause, memory)))
@@ -180,7 +179,7 @@ def test_a_pod_that_died_is_told_to_the_coordinator(
     spark = SimpleNamespace(
         master="k8s://here", applicationId="spark-1", getConf=lambda: {"spark.kubernetes.namespace": "ml"}
     )
-    with guarded(plan, cast("Any", spark), cast("Any", server)):
+    with guarded(cast("Any", spark), 2, partial(lose, cast("Any", server))):
         assert told == [("e1", "an executor of spark-1 in ml died", out_of_memory)]
 
 
