@@ -20,7 +20,7 @@ from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.states import DirectClient, remove_strays
 from tinderbox.sweeping.client import Client
-from tinderbox.sweeping.coordinator import Coordinator
+from tinderbox.sweeping.coordinator import PAUSE_SECONDS, Coordinator
 from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.rules import Rules
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
-PAUSE_SECONDS = 10.0
-"""For so long a driver that is asked to stop waits for its trials' next reports; Kubernetes gives it 60 in all."""
-
 SLOT_GRACE_SECONDS = 5.0
 POD_GRACE_SECONDS = 2.0
 """For so long the watch of the pods may say why a slot has gone, after Spark has said that it has."""

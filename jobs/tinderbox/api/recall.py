@@ -32,7 +32,8 @@ def recall(job: SweepJob) -> list[PastTrial]:
         there, here = (f"{it.direction}s {it.name}" for it in (earlier.job.metric, job.metric))
         raise BadInput(f"search.warm_start: study {warm.study!r} {there}, and this one {here}; name another study")
     record = earlier.record
-    ended = [trial for trial in [*record.ended, *record.paused.values()] if trial.repeats is None]
+    cut = [trial for trial in record.open.values() if trial.state is State.WAITING and trial.attempts]  # by its time
+    ended = [trial for trial in [*record.ended, *record.paused.values(), *cut] if trial.repeats is None]
     told = [_tell(trial, earlier.job, job) for trial in ended if lies_in(job.parameters, trial.parameters)]
     found = [trial for trial in told if trial is not None]
     if not found:

@@ -14,7 +14,7 @@ from tinderbox.config import AnyParameter
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.sweeping.attempts import Attempts
 from tinderbox.sweeping.confirming import confirmations, next_repeat
-from tinderbox.sweeping.decisions import Decisions, judge
+from tinderbox.sweeping.decisions import TIME_IS_UP, Decisions, judge
 from tinderbox.sweeping.events import (
     CheckpointSaved,
     Event,
@@ -37,6 +37,9 @@ from tinderbox.sweeping.seeds import derive
 from tinderbox.sweeping.study import Study
 
 STOPPING = "the driver was asked to stop"
+
+PAUSE_SECONDS = 10.0
+"""For so long trials may go on to their next report when they are to pause, as the driver stops or time is used up."""
 
 
 class Coordinator:
@@ -147,7 +150,7 @@ class Coordinator:
         return answer
 
     def heartbeat(self, beat: Heartbeat, now: float) -> Decision:
-        """Note that a slot is alive; tell it to stop a trial for which no time is left.
+        """Note that a slot is alive; tell it to stop a trial for which no time is left, not even to save its state.
 
         Raises:
             StaleAttempt: The slot is not known, or the attempt it runs is not the trial's any more.
@@ -156,7 +159,8 @@ class Coordinator:
         slot.memory, slot.leaving = beat.memory, slot.leaving or beat.leaving
         if beat.trial is not None:
             self._attempts.current(beat.trial, beat.attempt, beat.slot)
-        return Decision(action="stop" if self._closing else "go_on")
+        is_late = self.rules.seconds is not None and self.study.running_time(now) >= self.rules.seconds + PAUSE_SECONDS
+        return Decision(action="stop" if self._closing and (is_late or not slot.can_save) else "go_on")
 
     def leave(self, name: str, cause: str, now: float, outcome: Literal["lost", "out_of_memory"] = "lost") -> None:
         """Take a slot off the list, and its trial back."""
@@ -245,8 +249,7 @@ class Coordinator:
             return answer
         if trial is None or trial.state is State.RUNNING or trial.attempt != finish.attempt:
             trial = self._attempts.current(number, finish.attempt, finish.ask.slot)
-            reason = STOPPING if self._closed else "its slot is being taken away"
-            self._attempts.end(trial, *judge(self.study, trial, finish, reason), now, finish.details)
+            self._attempts.end(trial, *judge(self.study, trial, finish, self._reason), now, finish.details)
         return self.lease(finish.ask, now)
 
     # Time
@@ -282,6 +285,13 @@ class Coordinator:
         if trial is None:
             return Answer(done=self._closed or slot.leaving or self._is_over())
         return Answer(lease=self._attempts.start(trial, slot, now))
+
+    @property
+    def _reason(self) -> str:
+        """Why trials pause that no rung holds."""
+        if self._closed:
+            return STOPPING
+        return TIME_IS_UP if self._closing else "its slot is being taken away"
 
     def _is_over(self) -> bool:
         counts = self.study.counts

@@ -14,6 +14,8 @@ from tinderbox.sweeping.study import Study
 
 Key = tuple[int, int, bool]
 
+TIME_IS_UP = "the study's time is used up"
+
 
 class Decisions:
     """One decision for each report, the same one when the report is repeated."""
@@ -56,15 +58,15 @@ class Decisions:
                 return Decision(action="stop")
         if report.last:
             return Decision(save=report.can_save and (trial.baseline or attempts.leaders.would_take(trial)))
-        if closing:
-            attempts.end(trial, "stopped", "the study's time is used up", now)
-            return Decision(action="stop")
         if level is not None and level > trial.passed and attempts.rungs is not None:
             decision = self._meet_rung(attempts.rungs, trial, report, level, now)
             if decision.action != "go_on":
                 return decision
-        if slot.leaving and report.can_save:
+        if (slot.leaving or closing) and report.can_save:
             return Decision(action="pause", save=True)
+        if closing:
+            attempts.end(trial, "released", TIME_IS_UP, now)
+            return Decision(action="stop")
         return Decision(save=report.can_save and attempts.is_due(trial, report.epoch, now))
 
     def _meet_rung(self, rungs: Rungs, trial: Trial, report: Report, level: int, now: float) -> Decision:

@@ -31,9 +31,9 @@ Outcome = Literal[
 ]
 """How an attempt ended.
 
-complete: the function returned; failed: it raised; diverged: it reported NaN or infinity; stopped: a rung or the
-budget ended it; timed_out and out_of_memory: it took more than it may. The others end an attempt but not its trial,
-which goes on from its last checkpoint. paused: it waits on a rung; released: the driver or its slot was asked to end;
+complete: the function returned; failed: it raised; diverged: it reported NaN or infinity; stopped: a rung ended it;
+timed_out and out_of_memory: it took more than it may. The others end an attempt but not its trial, which goes on from
+its last checkpoint. paused: it waits on a rung; released: the driver or its slot was asked to end, or time is used up;
 lost: its slot vanished; infrastructure: the slot could not do its part, such as fetch a checkpoint. Only the last two
 are counted, for a trial that is lost again and again has failed.
 """

@@ -169,7 +169,7 @@ class Slot:
                 raise StaleAttempt(f"attempt {lease.attempt} of trial {lease.trial} was given up")
             if self._verdict == "stop":
                 child.end()
-                return Over("stopped", Failure("the study's time is used up"))
+                return Over("paused")
             match message:
                 case Reporting():
                     child.send(self._door.report(lease.trial, self._report(lease, message)))

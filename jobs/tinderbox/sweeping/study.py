@@ -131,6 +131,8 @@ class Study:
         self.generation, self.resumed = event.generation, event.time
         self.started = self.started or event.time
         self.finished, self.cause = None, ""
+        if self.best is not None and not self.may_win(self.best):  # it led when the time was up, and goes on
+            self.best = next(iter(self.ranked()), None)
 
     def _propose(self, event: TrialProposed) -> None:
         trial = Trial(event.trial, event.parameters, event.seed, event.baseline, event.repeats)

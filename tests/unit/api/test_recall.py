@@ -117,6 +117,14 @@ def test_what_an_earlier_study_knows(make_job: MakeJob) -> None:
     assert recall(make_job(search="tpe")) == []
 
 
+def test_a_trial_that_was_cut_short_tells_its_part(earlier: StudyFolder, make_job: MakeJob) -> None:
+    """It waits for more time, which the earlier study may never get."""
+    log = earlier.log()
+    log.append(encode(AttemptEnded(time=3.0, trial=len(CURVES), attempt=1, outcome="released")))
+    log.close()
+    assert told(recall(make_job()))[-1] == (0.7, "stopped", [1])
+
+
 @pytest.mark.usefixtures("earlier")
 @pytest.mark.parametrize(("epochs", "state", "seen"), [(2, "complete", [1, 2]), (8, "stopped", [1, 2, 3, 4])])
 def test_values_are_compared_at_equal_epochs(make_job: MakeJob, epochs: int, state: str, seen: list[int]) -> None:

@@ -423,7 +423,7 @@ def test_a_slot_that_is_not_known_cannot_leave(desk: Open) -> None:
 
 
 def test_when_the_time_is_used_up(desk: Open) -> None:
-    """Nothing is leased any more, running trials stop at their next report, and the study ends."""
+    """Nothing is leased any more, a trial that cannot save is given back at its next report, and the study ends."""
     opened = desk(seconds=100.0, lease_seconds=1000.0)
     lease = opened.take("a")
     opened.pass_time(99)
@@ -436,9 +436,36 @@ def test_when_the_time_is_used_up(desk: Open) -> None:
     assert opened.lease("b").lease is None
     assert opened.report(lease, 2).action == "stop"
     opened.pass_time(0)
-    assert opened.study.trials[0].state is State.STOPPED
+    assert opened.study.trials[0].state is State.WAITING
+    assert opened.study.trials[0].cause == "the study's time is used up"
     assert (opened.study.finished, opened.study.cause) == (opened.now, "its time is used up")
     assert opened.finish(lease, outcome="stopped").done is True
+
+
+def test_trials_that_can_save_go_on_with_more_time(desk: Open) -> None:
+    """They pause at their next report, if that comes soon, and are the first to run when the budget was raised."""
+    opened = desk(3, epochs=9, seconds=100.0, lease_seconds=1000.0)
+    quick, slow = opened.take("a"), opened.take("b")
+    beats = [Heartbeat(slot=slot, trial=number, attempt=1) for number, slot in enumerate("ab")]
+    opened.report(slow, 1, slot="b", can_save=True)
+    opened.pass_time(100)
+    assert [opened.coordinator.heartbeat(beat, opened.now).action for beat in beats] == ["go_on", "go_on"]
+    opened.pass_time(9)
+    assert opened.report(quick, 1, can_save=True) == Decision(action="pause", save=True)
+    opened.save(quick, 1)
+    assert opened.finish(quick, outcome="paused").done is False
+    opened.pass_time(1)
+    assert opened.coordinator.heartbeat(beats[1], opened.now).action == "stop"
+    assert opened.finish(slow, "b", outcome="paused").done is True
+    opened.pass_time(0)
+    assert opened.study.cause == "its time is used up"
+    for trial, kept in ((0, 1), (1, 0)):
+        ended = opened.study.trials[trial]
+        assert (ended.state, ended.kept, ended.cause) == (State.WAITING, kept, "the study's time is used up")
+        assert ended.attempts[0].outcome == "released"
+    opened.rules["seconds"] = 200.0
+    resumed = opened.restart()
+    assert [(lease.trial, lease.attempt) for lease in (resumed.take("c"), resumed.take("d"))] == [(0, 2), (1, 2)]
 
 
 def test_a_last_report_counts_after_the_time(desk: Open) -> None:

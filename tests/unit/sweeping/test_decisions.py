@@ -333,3 +333,17 @@ def test_a_function_that_returns_earlier_than_it_did_before(desk: Open) -> None:
     assert opened.report(again, 3, 0.7, slot="b", can_save=True, last=True) == GO_ON
     opened.finish(again, "b")
     assert (opened.study.trials[0].state, opened.study.best_value) == (State.COMPLETE, 0.5)
+
+
+# Time
+
+
+def test_a_rung_decides_though_the_time_is_up(desk: Open) -> None:
+    """A trial that leads is let go beyond, and pauses; another one waits on its rung: both go on with more time."""
+    opened = desk(2, ladder=LADDER, epochs=4, seconds=100.0, lease_seconds=1e9)
+    first, second = opened.take("a"), opened.take("b")
+    opened.pass_time(100)
+    pause(opened, first, 0.5, slot="a")
+    assert pause(opened, second, 0.4, slot="b").done
+    assert decided(opened) == [(0, 1, "pause"), (1, 1, "go_on")]
+    assert [trial.state for trial in opened.study.trials.values()] == [State.PAUSED, State.WAITING]

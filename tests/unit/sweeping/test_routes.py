@@ -438,7 +438,7 @@ def test_a_heartbeat_is_held_back_until_the_study_ends(visit: Any) -> None:
         await asyncio.sleep(0.1)
         assert not waiting.done()
         assert site.files.logs == {(0, 1): "so far"}
-        desk.pass_time(10)
+        desk.pass_time(15)
         site.host.ending.set()
         reply = await asyncio.wait_for(waiting, 5)
         assert await reply.json() == {"action": "stop", "save": False}

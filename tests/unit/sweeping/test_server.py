@@ -119,6 +119,7 @@ def test_a_silent_slot_is_given_up(serve: Serve, make_job: MakeJob, monkeypatch:
 def test_the_time_ends_a_study(serve: Serve, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     """The heartbeat that is held back says so at once."""
     monkeypatch.setattr(server, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr("tinderbox.sweeping.coordinator.PAUSE_SECONDS", 0.0)
     with serve(make_job(budget={"time": "1h"}), seconds=0.5) as running:
         client, ask = Client(running.url, running.token), Ask(slot="a", node="n", request=1)
         lease = client.lease(ask).lease
@@ -126,7 +127,7 @@ def test_the_time_ends_a_study(serve: Serve, make_job: MakeJob, monkeypatch: pyt
         began = time.monotonic()
         decision = client.heartbeat(Heartbeat(slot="a", trial=lease.trial, attempt=1))
         assert (decision.action, time.monotonic() - began < 3) == ("stop", True)
-        finish = Finish(ask=Ask(slot="a", node="n", request=2), attempt=1, outcome="stopped")
+        finish = Finish(ask=Ask(slot="a", node="n", request=2), attempt=1, outcome="paused")
         assert client.finish(lease.trial, finish).done is True
         assert running.server.wait(5)
     ended = [event for event in replay([b"".join(running.log.written)]) if isinstance(event, StudyEnded)]

@@ -153,6 +153,10 @@ class FakeSlot:
         self.requests += 1
         return Ask(slot=self.name, node=self.node, host=self.host, request=self.requests)
 
+    def give_back(self) -> None:
+        """End the trial without a word from it."""
+        self.message = self._finish("paused")
+
     def go_on(self, answer: Any) -> None:
         """Take an answer, or REFUSED, and prepare the next message."""
         match answer:
@@ -402,7 +406,7 @@ class World:
                 slot.go_on(REFUSED)
         else:
             if decision.action == "stop" and slot.lease is not None and not isinstance(slot.message, Finish):
-                slot.go_on(decision)
+                slot.give_back()
 
     def _send(self, slot: FakeSlot) -> None:
         """Send a slot's message, which may be lost, or its answer; then it is sent again when the slot's turn comes."""

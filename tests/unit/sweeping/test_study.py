@@ -236,6 +236,27 @@ def test_a_node_that_gets_a_trial_on_is_avoided_no_more() -> None:
     assert story.study.avoided == {}
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_winner_that_was_cut_short_has_to_win_again(complete: bool) -> None:
+    """With more time it goes on, and is the best trial only if it is so when it is through."""
+    story = Story()
+    if complete:
+        story.run(0.2)
+    cut = story.propose()
+    story.start(cut)
+    story.report(cut, 1, 0.1)
+    story.save(cut, 1)
+    story.end(cut, "released")
+    story.tell(StudyEnded, cause="its time is used up", best=cut)
+    assert story.study.best is story.study.trials[cut]
+    story.tell(StudyStarted, generation=2)
+    assert story.study.best is (story.study.trials[0] if complete else None)
+    story.start(cut)
+    story.report(cut, 2, 0.3)
+    story.end(cut)
+    assert story.study.best_value == (0.2 if complete else 0.3)
+
+
 def test_the_value_is_the_last_report() -> None:
     """Not the luckiest one."""
     story = Story()
