@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import asks, grids, handover, reports, seconds, trials
+from tests.bench import asks, grids, handover, regret, reports, seconds, trials
 from tests.bench.rows import Row, print_conditions, print_table
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "asks": asks.measure,
     "grids": grids.measure,
     "seconds": seconds.measure,
+    "regret": regret.measure,
 }
 
 

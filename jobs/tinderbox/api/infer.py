@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
+from tinderbox.api.plan import describe_job
 from tinderbox.api.sweep import session_for
 from tinderbox.errors import BadInput
 from tinderbox.inference.probe import Choice, probe
@@ -91,14 +92,14 @@ def run_inference(
         TinderboxError: A task has failed again and again.
     """
     job, watcher = plan.job, watcher or Quiet()
-    folder = RowsFolder(job.storage, job.name, plan.version[:12], job.output.format)
+    folder = RowsFolder(job.storage, job.name, plan.version[:12], job.output.format, plan.width)
     if folder.has("job.yaml"):
         raise BadInput(f"name {job.name!r} is a study's in {job.storage}; give the batch inference one of its own")
     if folder.has_rows() and job.output.mode == "refuse" and not force:
         raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")
     watcher.tell("starting Spark")
     with session_for(job, spark, master) as session, shipped(plan, session):
-        folder.write_job(describe(plan), plan.run)
+        folder.write_job(describe_job(plan.job), plan.run)
         folder.begin(anew=force or job.output.mode == "overwrite")
         choice = choose(plan, session, folder, watcher)
         recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
@@ -206,12 +207,6 @@ def report(plan: InferPlan, folder: RowsFolder, choice: Choice) -> Summary:
     unit = "rows" if plan.recipe.features else "images"
     folder.write(REPORT, render_labels(summary, plan.job.name, facts, unit).encode())
     return summary
-
-
-def describe(plan: InferPlan) -> dict[str, Any]:
-    """Return the job as plain values."""
-    tree: dict[str, Any] = plan.job.model_dump(mode="json", exclude_none=True)
-    return tree
 
 
 @contextmanager

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.ending import KERAS_MODEL
-from tinderbox.api.plan import check_preload, import_from
+from tinderbox.api.plan import check_preload, describe_job, import_from
 from tinderbox.config import InferJob
 from tinderbox.config.infer import Held, Rows
 from tinderbox.data import load
 from tinderbox.errors import BadInput
-from tinderbox.inference.engine import check_labels, row_shape
+from tinderbox.inference.engine import check_labels, row_shape, row_width, told
 from tinderbox.inference.held import file_tables
 from tinderbox.inference.images import Frame
 from tinderbox.inference.recipe import Recipe
 from tinderbox.models.network import Network, PackedModel, load_model, pack_model
+from tinderbox.preloading import explain
 from tinderbox.run import Run, digest_tree, identify
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.fetching import fetched
@@ -35,7 +39,8 @@ class InferPlan:
     """A batch inference that can be started; `model` is None where a function of the user's takes its place.
 
     `version` is the SHA-256 of all that an answer depends on; `code` is a zip of the user's modules. `held` gives the
-    input in tables of so many rows where it is a data set that lies in this process.
+    input in tables of so many rows where it is a data set that lies in this process; `width` is how long the lists in a
+    row are.
     """
 
     job: InferJob
@@ -44,6 +49,7 @@ class InferPlan:
     version: str
     code: bytes | None
     run: Run
+    width: int = 0
     held: Callable[[int], Iterator[pa.Table]] | None = None
 
 
@@ -62,19 +68,44 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
     check_preload(job.preload, folder)
     if job.predict is not None:
         import_from(job.predict, folder)
-        model, identity = None, by_name(job.predict, folder).identity
+        model, identity, width = None, by_name(job.predict, folder).identity, 0
         frame = None if _features(job) else frame_of(job, None)
         recipe = Recipe(identity, predict=job.predict, frame=frame, features=_features(job), threads=job.cores)
     else:
         model = find_model(job, base)
-        recipe = make_recipe(job, model, load_model(model), read_labels(job, base))
-    data = {"data": job.input.model_dump(mode="json")} if held else {}
-    version = digest_tree(
-        {"recipe": _lasting(recipe), "columns": job.columns, "format": job.output.format, "data": data}
-    )
+        network = load_network(model, job.preload)
+        recipe = make_recipe(job, model, network, read_labels(job, base))
+        width = row_width(network, recipe)
     code = None if folder is None else pack_code(folder)
-    described: dict[str, Any] = job.model_dump(mode="json", exclude_none=True)
-    return InferPlan(job, recipe, model, version, code, identify(job.name, described, version, recipe.model), held)
+    version = make_version(job, recipe, code)
+    return InferPlan(
+        job, recipe, model, version, code, identify(job.name, describe_job(job), version, recipe.model), width, held
+    )
+
+
+def make_version(job: InferJob, recipe: Recipe, code: bytes | None) -> str:
+    """Return the SHA-256 of all that an answer depends on, and of how rows are written."""
+    told: dict[str, Any] = {"recipe": _lasting(recipe), "columns": job.columns, "format": job.output.format}
+    if code is not None and job.preload:  # layers of one's own: the model's digest has their names only
+        told["code"] = hashlib.sha256(code).hexdigest()
+    if isinstance(job.input, Held):
+        # Its micro-batches are known by their numbers, so those of other data or of another size are not the same.
+        told["data"] = {"input": job.input.model_dump(mode="json"), "rows": job.limits.rows}
+    return digest_tree(told)
+
+
+def load_network(model: PackedModel, preload: Sequence[str]) -> Network:
+    """Return the network of a model, for which modules may have to register layers.
+
+    Raises:
+        BadInput: It cannot be loaded, or a module does not import.
+    """
+    for module in preload:
+        try:
+            importlib.import_module(module)
+        except (Exception, SystemExit) as error:
+            raise BadInput(explain(module, error)) from error
+    return load_model(model)
 
 
 def hold(source: Held, base: Path, code: Path | None) -> Callable[[int], Iterator[pa.Table]]:
@@ -112,7 +143,7 @@ def find_model(job: InferJob, base: Path) -> PackedModel:
                     f"model: study {source.study!r} has no winner with a Keras model yet; let it end, and report "
                     "checkpoints with keras_callback(trial)"
                 )
-            return pack_model(lent.enter_context(fetched(study.path(KERAS_MODEL))))
+            return pack_model(study.fetch(KERAS_MODEL, Path(lent.enter_context(TemporaryDirectory()))))
         path = lent.enter_context(fetched(beside(base, str(source.path))))
         weights = None if source.weights is None else lent.enter_context(fetched(beside(base, source.weights)))
         return pack_model(path, weights)
@@ -122,15 +153,19 @@ def read_labels(job: InferJob, base: Path) -> tuple[str, ...]:
     """Return the labels in a file, none where the job names none.
 
     Raises:
-        BadInput: There is no such file, or it is no text.
+        BadInput: There is no such file, or it is no text, or empty.
     """
     if job.labels is None:
         return ()
     with fetched(beside(base, job.labels)) as path:
         try:
-            return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-        except (UnicodeDecodeError, IsADirectoryError) as error:
+            lines = path.read_text("utf-8-sig").split("\n")
+        except (UnicodeDecodeError, OSError) as error:
             raise BadInput(f"labels must be a UTF-8 text with one label a line, got {job.labels}: {error}") from error
+    labels = tuple(line.strip() for line in lines if line.strip())
+    if not labels:
+        raise BadInput(f"labels must be a text with one label a line, got {job.labels}, which is empty")
+    return labels
 
 
 def make_recipe(job: InferJob, model: PackedModel, network: Network, labels: tuple[str, ...]) -> Recipe:
@@ -177,10 +212,14 @@ def frame_of(job: InferJob, network: Network | None) -> Frame | None:
     size: Sequence[int | None] = prepared.size or takes[:2]
     if network is None and prepared.size is None:
         return None  # the function gets files as they are
-    if len(size) != 2 or None in size:
-        raise BadInput(f"preprocess: size must be given, for the model takes images of any, got input {takes}")
+    if network is not None and len(takes) not in (2, 3):
+        raise BadInput(f"input: images need a model that takes height x width x channels, this one takes {told(takes)}")
+    if None in size:
+        raise BadInput("preprocess: size must be given, for the model takes images of any")
     own = takes[2] if len(takes) == 3 else 1 if len(takes) == 2 else 3
     channels = {"gray": 1, "rgb": 3, "bgr": 3, None: own}[prepared.channels]
+    if channels is None:
+        raise BadInput("preprocess: channels must be given, for the model takes images of any number of them")
     if channels not in (1, 3):
         raise BadInput(f"preprocess: images have 1 channel or 3, and the model takes {channels}")
     limits = job.limits

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinderbox.api.recall import recall
-from tinderbox.config import SweepJob
+from tinderbox.config import AnyJob, SweepJob
 from tinderbox.data import Dataset, digest, load
 from tinderbox.errors import BadInput
 from tinderbox.preloading import explain, is_in
@@ -95,7 +95,7 @@ def _look_into(code: Path | None) -> None:
         sys.path.insert(0, str(code))
 
 
-def describe_job(job: SweepJob) -> dict[str, Any]:
+def describe_job(job: AnyJob) -> dict[str, Any]:
     """Return a job as the plain values that are kept with its study."""
     tree: dict[str, Any] = job.model_dump(mode="json", exclude_none=True)
     return tree

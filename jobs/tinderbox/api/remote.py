@@ -12,7 +12,7 @@ from pathlib import Path
 from tinderbox.api.driver import Watcher
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
-from tinderbox.config import SweepJob
+from tinderbox.config import AnyJob
 from tinderbox.config.reading import beside_job, set_line, write_job
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Release, Unreachable
@@ -20,7 +20,9 @@ from tinderbox.kube.forward import forwarded
 from tinderbox.kube.jobs import Progress, ended, find_console, find_job, look, submit
 from tinderbox.kube.manifest import CODE_FILE, JOB_FILE, Manifest, Package, driver_of, make_objects
 from tinderbox.storage import StudyFolder
-from tinderbox.sweeping.objective import by_name
+from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.runs import RunFolder
+from tinderbox.sweeping.objective import pack_code
 from tinderbox.sweeping.onlooker import Onlooker
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import Status, take_status
@@ -28,6 +30,8 @@ from tinderbox.sweeping.status import Status, take_status
 FILES_PORT = 8080
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 120.0
+ANEW = {"sweep": "--fresh", "infer": "--force"}
+"""What a command is told that is to begin anew."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +42,35 @@ class Submitted:
     token: str
 
 
-def submit_sweep(
-    cluster: Cluster, release: Release, file: Path, job: SweepJob, image: str | None = None, fresh: bool = False
+def submit_job(
+    cluster: Cluster, release: Release, file: Path, job: AnyJob, image: str | None = None, anew: bool = False
 ) -> Submitted:
     """Submit a checked job, with its folder of code and what else its file holds, to a release.
+
+    Where it is to begin `anew`, a sweep sets the study of its name aside, and an inference labels all again.
 
     Raises:
         BadInput: Code and job are larger than a ConfigMap, or a Job of this name runs.
     """
     token = secrets.token_urlsafe(32)
-    objects = make_objects(release.driver, pack(file, job, token, image, fresh))
+    objects = make_objects(release.driver, pack(file, job, token, image, anew))
     submit(cluster, objects)
     return Submitted(objects[2], token)
 
 
-def pack(file: Path, job: SweepJob, token: str, image: str | None, fresh: bool) -> Package:
+def pack(file: Path, job: AnyJob, token: str, image: str | None, anew: bool) -> Package:
     """Return what a submission brings.
 
     Raises:
         BadInput: The folder of code cannot be packed.
     """
-    code = None if job.code is None else by_name(job.objective, file.parent / job.code).code
+    code = None if job.code is None else pack_code(file.parent / job.code)
     described = describe_job(job) | ({"code": CODE_FILE} if code else {})
     described.pop("storage", None)  # the release says where studies are
     files, template = beside_job(file)
     text = write_job(described)
-    arguments = ("--fresh",) if fresh else ()
-    return Package(job.name, text, token, code, files, template, image, arguments)
+    arguments = (ANEW[job.kind],) if anew else ()
+    return Package(job.name, text, token, code, files, template, image, arguments, job.kind)
 
 
 def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: Watcher) -> bool:
@@ -77,7 +83,7 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
         TinderboxError: The Job has failed, or was deleted before the study came home, or the cluster stays away.
     """
     brought = False
-    while not (progress := look_again(cluster, submitted, watcher)).over:
+    while not (progress := look_again(cluster, submitted, watcher.tell)).over:
         if progress.state == "running" and progress.pod is not None and not brought:
             try:
                 brought = follow_driver(cluster, progress.pod, submitted, home, watcher)
@@ -95,7 +101,21 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
     return brought
 
 
-def look_again(cluster: Cluster, submitted: Submitted, watcher: Watcher) -> Progress:
+def wait_for_end(cluster: Cluster, submitted: Submitted, tell: Callable[[str], None]) -> None:
+    """Return when a Job has ended well, and tell meanwhile where it stands.
+
+    Raises:
+        TinderboxError: The Job has failed, or was deleted, or the cluster stays away.
+    """
+    while not (progress := look_again(cluster, submitted, tell)).over:
+        tell(progress.cause or ("the driver runs" if progress.state == "running" else "waiting for the driver"))
+        time.sleep(LOOK_SECONDS)
+    if progress.state != "complete":
+        end = "was deleted" if progress.state == "deleted" else f"failed: {progress.cause}"
+        raise TinderboxError(f"job {progress.job} {end}")
+
+
+def look_again(cluster: Cluster, submitted: Submitted, tell: Callable[[str], None]) -> Progress:
     """Return where a Job stands, asking a cluster that is away, as in a train, again for `AWAY_SECONDS`."""
     deadline = time.monotonic() + AWAY_SECONDS
     while True:
@@ -104,7 +124,7 @@ def look_again(cluster: Cluster, submitted: Submitted, watcher: Watcher) -> Prog
         except Unreachable:
             if time.monotonic() > deadline:
                 raise
-            watcher.tell("the cluster cannot be reached; trying again")
+            tell("the cluster cannot be reached; trying again")
             time.sleep(LOOK_SECONDS)
 
 
@@ -128,13 +148,13 @@ def coordinator_port(job: Manifest) -> int:
     return int(next(port["containerPort"] for port in ports if port["name"] == "coordinator"))
 
 
-def copy(names: Sequence[str], read: Callable[[str], bytes], home: StudyFolder) -> None:
-    """Write files into a study's folder; job.yaml comes last, for it makes a folder a study.
+def copy(names: Sequence[str], read: Callable[[str], bytes], home: RunFolder) -> None:
+    """Write files into a run's folder; its job comes last, for it makes a folder a run.
 
     Raises:
         BadInput: The folder cannot be written.
     """
-    for name in sorted(names, key=lambda name: name == "job.yaml"):
+    for name in sorted(names, key=lambda name: name == home.job_file):
         content = read(name)
         try:
             home.write(name, content)
@@ -180,6 +200,27 @@ def bring_home(name: str, storage: str, to: str) -> StudyFolder:
     # A file whose name begins with a dot is still being written.
     names = [file for file in source.names() if not file.startswith("checkpoints/") and "/." not in f"/{file}"]
     make_room(home, names, source.read)
+    copy(names, source.read, home)
+    return home
+
+
+def has_rows(name: str, storage: str) -> bool:
+    """Whether a storage holds a batch inference of this name."""
+    return RowsFolder(storage, name).exists()
+
+
+def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:
+    """Copy a batch inference, all but its stream's progress, into a folder, and return it there.
+
+    Files that are there already give way to those of the same name.
+
+    Raises:
+        BadInput: There is no such batch inference, or the folder cannot be written.
+    """
+    source, home = RowsFolder(storage, name), RowsFolder(to, name)
+    source.read_job()
+    # A file whose name begins with a dot is still being written.
+    names = [file for file in source.names() if not file.startswith("progress/") and "/." not in f"/{file}"]
     copy(names, source.read, home)
     return home
 

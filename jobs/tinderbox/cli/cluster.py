@@ -14,7 +14,7 @@ from tinderbox.api import remote
 from tinderbox.api.result import open_study
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
-from tinderbox.config import read_sweep
+from tinderbox.config import read_any
 from tinderbox.errors import BadInput
 from tinderbox.kube import jobs
 from tinderbox.kube.cluster import Cluster, connect
@@ -65,27 +65,52 @@ home = click.option("--to", default="studies", show_default=True, help="Folder o
 @click.option(
     "--watch", is_flag=True, help="Follow it to its end and bring report and model home; Ctrl-C lets it run on."
 )
-@click.option("--fresh", is_flag=True, help="Set an earlier study of this name aside and begin anew.")
+@click.option(
+    "--fresh", "--force", "anew", is_flag=True, help="Begin anew: a sweep in a new study, an inference with all rows."
+)
 @click.option("--image", help="Image of driver and executors; the release's without it.")
 @home
 @on_a_cluster
 def submit(
-    file: Path, changes: tuple[str, ...], watch: bool, fresh: bool, image: str | None, to: str, place: Place
+    file: Path, changes: tuple[str, ...], watch: bool, anew: bool, image: str | None, to: str, place: Place
 ) -> None:
-    """Run the sweep in FILE on a cluster where the chart is installed.
+    """Run the job in FILE on a cluster where the chart is installed.
 
     Its folder of code travels along. A job of this name that has ended is replaced; one that runs is not touched.
     """
     console = open_console()
-    job = read_sweep(file, changes)
+    job = read_any(file, changes)
     cluster = place.connect()
-    submitted = remote.submit_sweep(cluster, cluster.release(place.release), file, job, image, fresh)
+    submitted = remote.submit_job(cluster, cluster.release(place.release), file, job, image, anew)
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
-    if watch:
+    if watch and job.kind == "infer":
+        remote.wait_for_end(cluster, submitted, once(console))
+        bring_rows(console, cluster, job.name, to, place)
+    elif watch:
         show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
     else:
         say(console, f"follow it: tinderbox status {job.name}, or kubectl logs -f job/{name}")
+
+
+def once(console: Console) -> Callable[[str], None]:
+    """Return what prints a line that is not the one before."""
+    last: list[str] = []
+
+    def tell(line: str) -> None:
+        if last != [line]:
+            last[:] = [line]
+            say(console, line)
+
+    return tell
+
+
+def bring_rows(console: Console, cluster: Cluster, name: str, to: str, place: Place) -> None:
+    """Bring the rows and the report of a batch inference home, and say where they are."""
+    with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+        home = remote.bring_rows_home(name, storage, to)
+    say(console, f"rows: {home.path('rows')}")
+    say(console, f"report: {home.path('report.html')}")
 
 
 def show_to_end(
@@ -140,7 +165,12 @@ def fetch(study: str, to: str, place: Place) -> None:
     """
     console, cluster = open_console(), place.connect()
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        remote.bring_home(study, storage, to)
+        rows = remote.has_rows(study, storage)
+        if not rows:
+            remote.bring_home(study, storage, to)
+    if rows:
+        bring_rows(console, cluster, study, to, place)
+        return
     print_result(console, open_study(study, to))
 
 

@@ -21,7 +21,7 @@ LARGEST_CONFIG_MAP = 1 << 20
 JOB_FILE, CODE_FILE = "job.yaml", "code.zip"
 MOUNT = "/etc/tinderbox/job"
 TOKEN_VARIABLE = "TINDERBOX_TOKEN"  # noqa: S105 - a name
-COMMAND = ["tini", "--", "python", "-m", "tinderbox", "sweep", f"{MOUNT}/{JOB_FILE}"]
+JOB = f"{MOUNT}/{JOB_FILE}"
 INSTANCE = "app.kubernetes.io/instance"
 
 
@@ -30,7 +30,7 @@ class Package:
     """What one submission brings: the job file's text, a zip of code, and what else its manifest holds.
 
     `files` are further keys of the manifest's ConfigMap, and `template` is its Job, both empty for a plain job file;
-    `arguments` go to the driver's command, `token` opens its coordinator.
+    `arguments` go to the driver's command, `token` opens its coordinator. `kind` is the job's, and the command's.
     """
 
     study: str
@@ -41,11 +41,12 @@ class Package:
     template: Manifest = field(default_factory=dict)
     image: str | None = None
     arguments: tuple[str, ...] = ()
+    kind: str = "sweep"
 
     @property
     def name(self) -> str:
         """The name of the Job, its ConfigMap and its Secret."""
-        return f"sweep-{self.study}"
+        return f"{self.kind}-{self.study}"
 
 
 def make_objects(base: Manifest, package: Package) -> tuple[Manifest, Manifest, Manifest]:
@@ -54,7 +55,7 @@ def make_objects(base: Manifest, package: Package) -> tuple[Manifest, Manifest, 
     Raises:
         BadInput: Job and code are more than a ConfigMap holds, or the manifest's own Job does not run them.
     """
-    job = adapt(base, package.template, package.image)
+    job = adapt(base, package.template, package.image, package.kind)
     metadata = {"name": package.name, "labels": {**job["metadata"]["labels"], INSTANCE: package.study}}
     job["metadata"] = metadata
     job["spec"]["template"]["metadata"]["labels"][INSTANCE] = package.study
@@ -78,7 +79,7 @@ def _config_map(package: Package, metadata: Manifest) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": texts, **binary}
 
 
-def adapt(base: Manifest, own: Manifest, image: str | None = None) -> Manifest:
+def adapt(base: Manifest, own: Manifest, image: str | None = None, kind: str = "sweep") -> Manifest:
     """Return the release's driver Job, with an image in the place of its own, and what one's own manifest has on top.
 
     That is its driver's command and, by name, init containers, volumes, mounts and variables that the release has not;
@@ -91,6 +92,7 @@ def adapt(base: Manifest, own: Manifest, image: str | None = None) -> Manifest:
     pod = job["spec"]["template"]["spec"]
     driver = driver_of(pod)
     driver["image"] = image or driver["image"]
+    driver["command"] = command(kind)
     if not own:
         return job
     theirs = _own_pod(own)
@@ -98,7 +100,7 @@ def adapt(base: Manifest, own: Manifest, image: str | None = None) -> Manifest:
     for container in theirs.get("initContainers") or []:
         if container.get("image") == other.get("image"):
             container["image"], container["imagePullPolicy"] = driver["image"], driver["imagePullPolicy"]
-    driver["command"] = _command(other)
+    driver["command"] = _command(other, kind)
     for mine, their, lists in ((pod, theirs, ("initContainers", "volumes")), (driver, other, ("env", "volumeMounts"))):
         for key in lists:
             mine[key] = _joined(mine.get(key) or [], their.get(key) or [])
@@ -118,16 +120,21 @@ def _own_pod(own: Manifest) -> Manifest:
     return pod
 
 
-def _command(driver: Manifest) -> list[str]:
+def command(kind: str) -> list[str]:
+    """Return what the driver of a kind of job runs."""
+    return ["tini", "--", "python", "-m", "tinderbox", kind, JOB]
+
+
+def _command(driver: Manifest, kind: str) -> list[str]:
     """Return what a driver runs, its arguments included; `tini` is all that the image puts before them."""
     arguments = driver.get("args") or []
-    command = [*(driver.get("command") or COMMAND[: 2 if arguments else None]), *arguments]
-    if COMMAND[-1] not in " ".join(command):
+    whole = [*(driver.get("command") or command(kind)[: 2 if arguments else None]), *arguments]
+    if JOB not in " ".join(whole):
         raise BadInput(
-            f"the Job's driver must run {COMMAND[-1]}, where submit puts the job, got {command}; "
+            f"the Job's driver must run {JOB}, where submit puts the job, got {whole}; "
             "name the ConfigMap's key job.yaml and mount it there"
         )
-    return command
+    return whole
 
 
 def _joined(mine: list[Manifest], theirs: list[Manifest]) -> list[Manifest]:
@@ -139,7 +146,7 @@ def _joined(mine: list[Manifest], theirs: list[Manifest]) -> list[Manifest]:
 def _equip(pod: Manifest, package: Package) -> None:
     """Mount the job, name the token, and say what to run."""
     driver = driver_of(pod)
-    driver["command"] = [*driver.get("command", COMMAND), *package.arguments]
+    driver["command"] = [*driver["command"], *package.arguments]
     driver["volumeMounts"].append({"name": "job", "mountPath": MOUNT})
     reference = {"secretKeyRef": {"name": package.name, "key": "token"}}
     driver["env"].append({"name": TOKEN_VARIABLE, "valueFrom": reference})

@@ -92,12 +92,13 @@ class RunFolder:
             storage = self.root.rpartition("/")[0]
             known = ", ".join(run_names(self._files, storage, self.job_file)) or "none"
             raise BadInput(f"there is no {self.kind} {self.name!r} in {storage}; it holds {known}")
+        told = f"{self.kind} {self.name!r}: its {self.job_file}"
         try:
             tree = yaml.safe_load(self.read(self.job_file))
         except (yaml.YAMLError, ValueError) as error:
-            raise BadInput(f"{self.kind} {self.name!r}: its job is not YAML: {error}; move {self.root} away") from error
+            raise BadInput(f"{told} is not YAML: {error}; move {self.root} away") from error
         if not isinstance(tree, dict):
-            raise BadInput(f"{self.kind} {self.name!r}: its job file holds none, got {tree!r}; move {self.root} away")
+            raise BadInput(f"{told} holds no job, got {tree!r}; move {self.root} away")
         return tree
 
     def read_run(self) -> Run:

@@ -116,7 +116,7 @@ def test_code_that_is_not_there(tmp_path: Path) -> None:
     file = written(tmp_path, code="cod")
     cluster: Any = None
     with pytest.raises(BadInput, match="code must name a folder with your modules"):
-        remote.submit_sweep(cluster, Release("tinderbox", "/studies", {}), file, read_sweep(file))
+        remote.submit_job(cluster, Release("tinderbox", "/studies", {}), file, read_sweep(file))
 
 
 def test_each_submission_has_a_token_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_each_submission_has_a_token_of_its_own(tmp_path: Path, monkeypatch: pyt
     documents = list(yaml.safe_load_all((JOBS / "sweep-digits.yaml").read_text()))
     release = Release("tinderbox", "/studies", documents[1])
     file, cluster = written(tmp_path), None
-    first, second = (remote.submit_sweep(cluster, release, file, read_sweep(file)) for _ in range(2))  # type: ignore[arg-type]
+    first, second = (remote.submit_job(cluster, release, file, read_sweep(file)) for _ in range(2))  # type: ignore[arg-type]
     assert first.token != second.token
     assert [objects[1]["stringData"]["token"] for objects in applied] == [first.token, second.token]
     assert coordinator_port(first.job) == 7070

@@ -85,7 +85,7 @@ def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     """A cluster on which the study `small` has run."""
     played = Played(recorded.root.rpartition("/")[0])
     monkeypatch.setattr(module, "connect", played.connect)
-    monkeypatch.setattr(module.remote, "submit_sweep", played.submit)
+    monkeypatch.setattr(module.remote, "submit_job", played.submit)
     monkeypatch.setattr(module.remote, "follow", played.follow)
     monkeypatch.setattr(module.remote, "opened_storage", played.opened)
     monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
