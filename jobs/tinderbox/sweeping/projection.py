@@ -61,9 +61,10 @@ class Sampled:
 
         storage = optuna.storages.InMemoryStorage()
         study = optuna.create_study(storage=storage, directions=directions(self._job), sampler=self._sampler(number))
-        known = [*past.recalled, *past.ended]
-        self._inside += self._those_inside(known[self._looked :])
-        self._looked = len(known)
+        earlier = len(past.recalled)
+        self._inside += self._those_inside(past.recalled[self._looked :])
+        self._inside += self._those_inside(past.ended[max(self._looked - earlier, 0) :])
+        self._looked = earlier + len(past.ended)
         shown = self._show_settled([*self._select(self._inside), *self._those_inside(past.paused)])
         # An open trial may end while this runs in its thread; it stays what it was when the search was asked.
         shown += [(trial.number, self._show(trial, TrialState.RUNNING)) for trial in self._those_inside(past.running)]

@@ -9,7 +9,7 @@ import pytest
 
 from tinderbox.sweeping.events import AttemptEnded, AttemptStarted, CheckpointSaved, Reported, RungDecided
 from tinderbox.sweeping.history import State, Trial
-from tinderbox.sweeping.past import KNOWN_TRIALS, glance, look
+from tinderbox.sweeping.past import KNOWN_TRIALS, Beginning, glance, look
 from tinderbox.sweeping.rungs import Ladder, Rungs
 from tinderbox.sweeping.study import Study
 
@@ -55,6 +55,18 @@ def test_of_thousands_that_wait_the_best_and_the_newest_are_shown(desk: Any) -> 
     quarter = {5, 3, 1, *range(200, 200 + KNOWN_TRIALS // 4 - 3)}
     assert numbers == quarter | set(range(2900 - KNOWN_TRIALS * 3 // 4, 2900))
     assert [trial.number for trial in past.running] == list(range(2900, 3000))
+
+
+def test_what_had_ended_is_a_part_of_a_list_that_grows() -> None:
+    """It is no copy, which would cost more with every trial, and reads like one."""
+    trials = [Trial(number, {}, 0) for number in range(3)]
+    ended = Beginning(trials)
+    trials += [Trial(number, {}, 0) for number in range(3, 6)]
+    assert [trial.number for trial in ended] == [0, 1, 2]
+    assert (len(ended), ended[-1].number, [trial.number for trial in ended[1:]]) == (3, 2, [1, 2])
+    assert [trial.number for trial in ended[-2:9]] == [1, 2]
+    with pytest.raises(IndexError):
+        ended[3]
 
 
 @pytest.mark.parametrize(("minimize", "order"), [(True, [4, 3, 2, 0, 1]), (False, [3, 4, 1, 0, 2])])
