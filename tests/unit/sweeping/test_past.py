@@ -59,9 +59,9 @@ def test_of_thousands_that_wait_the_best_and_the_newest_are_shown(desk: Any) -> 
 
 def test_what_had_ended_is_a_part_of_a_list_that_grows() -> None:
     """It is no copy, which would cost more with every trial, and reads like one."""
-    trials = [Trial(number, {}, 0) for number in range(3)]
+    trials = [Trial(number, {}, 0, False) for number in range(3)]
     ended = Beginning(trials)
-    trials += [Trial(number, {}, 0) for number in range(3, 6)]
+    trials += [Trial(number, {}, 0, False) for number in range(3, 6)]
     assert [trial.number for trial in ended] == [0, 1, 2]
     assert (len(ended), ended[-1].number, [trial.number for trial in ended[1:]]) == (3, 2, [1, 2])
     assert [trial.number for trial in ended[-2:9]] == [1, 2]
