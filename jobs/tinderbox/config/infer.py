@@ -14,12 +14,18 @@ _ENDINGS = {
     ".tar": "tar",
     ".tgz": "tar",
     ".tar.gz": "tar",
+    ".tar.bz2": "tar",
+    ".tar.xz": "tar",
     ".tfrecord": "tfrecord",
+    ".tfrecord.gz": "tfrecord",
     ".tfrecords": "tfrecord",
     ".parquet": "parquet",
     ".csv": "csv",
 }
 """What an input's path says of its kind; anything else is image files."""
+
+_OWN = {"path", "truth", "error", "reason", "model", "node", "milliseconds", "thumbnail"}
+"""Columns that rows have anyway, so that none of a user's own may be called so."""
 
 
 class Model(Closed):
@@ -87,6 +93,9 @@ class Rows(Closed):
             raise ValueError("rows hold images in the column image, or numbers in the columns features; name one")
         if self.source == "csv" and self.image is not None:
             raise ValueError("a CSV file cannot hold an image's bytes; put them into Parquet, or name features")
+        names = [name.lower() for name in self.features or []]  # as Spark compares them
+        if len(set(names)) < len(names) or "path" in names:
+            raise ValueError(f"features are columns of different names, none of them path, got {self.features}")
         return self
 
 
@@ -117,8 +126,8 @@ class Preprocess(Closed):
     fit: Literal["stretch", "crop"] = "stretch"
     channels: Literal["rgb", "bgr", "gray"] | None = None
     scale: float = 1.0
-    mean: float | list[float] = 0.0
-    std: float | list[float] = 1.0
+    mean: float | Annotated[list[float], Field(min_length=1)] = 0.0
+    std: float | Annotated[list[float], Field(min_length=1)] = 1.0
 
     @model_validator(mode="after")
     def _check(self) -> Preprocess:
@@ -205,6 +214,25 @@ class InferJob(Closed):
             raise ValueError("rows are for a model or for your own predict; name one of the two")
         if (self.predict is None) != (self.columns is None):
             raise ValueError("predict and columns belong together: columns says what the function returns")
+        if self.columns is not None:
+            taken = sorted(name for name in self.columns if name.lower() in _OWN)
+            if taken or not self.columns:
+                raise ValueError(f"columns must be one or more, none called {', '.join(taken or sorted(_OWN))}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_unused(self) -> InferJob:
+        """Refuse what would be passed over in silence."""
+        if self.predict is not None:
+            for key in _changed(self) & {"labels", "logits", "top", "truth", "task"}:
+                raise ValueError(f"{key}: says what becomes of a model's answers, and predict is yours; leave it out")
+            if _changed(self.preprocess) & {"scale", "mean", "std"} or self.preprocess.channels == "bgr":
+                raise ValueError(
+                    "preprocess: predict gets values as they are, pixels in gray or rgb; change them there"
+                )
+        if isinstance(self.input, Rows) and self.input.features is not None:
+            for key in _changed(self.preprocess) - {"scale", "mean", "std"}:
+                raise ValueError(f"preprocess: {key} is for images, and the input has features; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -226,5 +254,10 @@ class InferJob(Closed):
 
 def guess_source(path: str) -> str:
     """Return what kind of input a path is, by how it ends."""
-    name = PurePosixPath(path).name
+    name = PurePosixPath(path).name.lower()
     return next((source for ending, source in _ENDINGS.items() if name.endswith(ending)), "images")
+
+
+def _changed(part: Closed) -> set[str]:
+    """Return the keys that are not what they are without a job file's word."""
+    return {name for name, field in type(part).model_fields.items() if getattr(part, name) != field.default}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TOGETHER = 8
 """So many images are decoded by one call of a thread: small ones cost less than the call does."""
 
+WAITING_BYTES = 128 << 20
+"""Files of more than this together do not wait for threads, however few they are."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -71,13 +74,17 @@ def _decoded(
     pictures: Iterator[Picture], frame: Frame, most: int, threads: Executor
 ) -> Iterator[tuple[str, NDArray[np.uint8] | Unreadable]]:
     """Yield each picture's path and image, in their order, with up to `most` calls of threads under way."""
-    coming: deque[Future[list[tuple[str, NDArray[np.uint8] | Unreadable]]]] = deque()
+    coming: deque[tuple[int, Future[list[tuple[str, NDArray[np.uint8] | Unreadable]]]]] = deque()
     while some := list(islice(pictures, TOGETHER)):
-        coming.append(threads.submit(_decode_all, some, frame))
-        if len(coming) > most:
-            yield from coming.popleft().result()
-    while coming:
-        yield from coming.popleft().result()
+        coming.append((sum(map(_size, some)), threads.submit(_decode_all, some, frame)))
+        while len(coming) > most or sum(size for size, _ in coming) > WAITING_BYTES:
+            yield from coming.popleft()[1].result()
+    for _, call in coming:
+        yield from call.result()
+
+
+def _size(picture: Picture) -> int:
+    return 0 if isinstance(picture.content, Unreadable) else len(picture.content)
 
 
 def _decode_all(pictures: Sequence[Picture], frame: Frame) -> list[tuple[str, NDArray[np.uint8] | Unreadable]]:
@@ -107,13 +114,21 @@ def raw_blocks(pictures: Iterable[Picture], batch: int) -> Iterator[Block]:
 
 def number_blocks(tables: Iterable[pa.RecordBatch], features: Sequence[str], batch: int) -> Iterator[Block]:
     """Yield rows of numbers, from the columns `features` beside `path`; one with a null or a NaN is broken."""
+    coming = _numbers(tables, features)
+    while some := list(islice(coming, batch)):  # Spark's tables are smaller than most batches
+        yield _split([path for path, _ in some], np.stack([row for _, row in some]), features)
+
+
+def _numbers(tables: Iterable[pa.RecordBatch], features: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    import pyarrow as pa
+
     for table in tables:
-        paths = table.column("path").to_pylist()
-        matrix = np.column_stack(
-            [table.column(name).to_numpy(zero_copy_only=False).astype(np.float32) for name in features]
-        )
-        for begin in range(0, len(paths), batch):
-            yield _split(paths[begin : begin + batch], matrix[begin : begin + batch], features)
+        columns = [
+            table.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for name in features
+        ]
+        with np.errstate(over="ignore"):  # what is too large for float32 is no finite number
+            matrix = np.column_stack(columns).astype(np.float32)
+        yield from zip(table.column("path").to_pylist(), matrix, strict=True)
 
 
 def _split(paths: list[str], values: NDArray[np.float32], features: Sequence[str]) -> Block:

@@ -66,7 +66,7 @@ def row_shape(network: Network, recipe: Recipe) -> tuple[int, ...]:
     frame = recipe.frame
     if frame is None:
         if len(takes) != 1:
-            raise BadInput(f"input: rows of numbers need a model that takes a vector, this one takes {_told(takes)}")
+            raise BadInput(f"input: rows of numbers need a model that takes a vector, this one takes {told(takes)}")
         if takes[0] not in (None, len(recipe.features)):
             raise BadInput(f"input: the model takes {takes[0]} numbers, and features names {len(recipe.features)}")
         return (len(recipe.features),)
@@ -75,7 +75,7 @@ def row_shape(network: Network, recipe: Recipe) -> tuple[int, ...]:
     wanted = (*takes, 1) if flat_gray else takes
     if len(wanted) != 3 or any(size not in (None, has) for size, has in zip(wanted, shape, strict=True)):
         raise BadInput(
-            f"preprocess: the model takes {_told(takes)}, and images are made into {_told(shape)}; "
+            f"preprocess: the model takes {told(takes)}, and images are made into {told(shape)}; "
             "change size or channels"
         )
     return shape
@@ -92,6 +92,11 @@ def check_labels(network: Network, recipe: Recipe) -> None:
         raise BadInput(f"labels must name the model's {classes} classes, one a line, got {len(recipe.labels)}")
 
 
+def row_width(network: Network, recipe: Recipe) -> int:
+    """Return how many numbers are told of each row: a regression's values, or the best probabilities."""
+    return network.outputs if recipe.regression else min(recipe.top, max(network.outputs, 2))
+
+
 def trace(network: Network, recipe: Recipe, shape: tuple[int, ...]) -> Callable[[NDArray[Any]], Any]:
     """Return the function of a batch that TensorFlow runs as one graph."""
     import tensorflow as tf
@@ -99,7 +104,7 @@ def trace(network: Network, recipe: Recipe, shape: tuple[int, ...]) -> Callable[
     kind = tf.float32 if recipe.frame is None else tf.uint8
     count = recipe.batch if recipe.xla else None
     flat = recipe.frame is not None and len(network.input_shape) == 2
-    best = min(recipe.top, max(network.outputs, 2))
+    best = row_width(network, recipe)
 
     def run(rows: Any) -> tuple[Any, Any]:
         values = prepare(rows, recipe)
@@ -136,5 +141,6 @@ def probabilities(outputs: Any, recipe: Recipe) -> Any:
     return tf.nn.softmax(outputs) if recipe.logits else outputs
 
 
-def _told(shape: tuple[int | None, ...]) -> str:
+def told(shape: tuple[int | None, ...]) -> str:
+    """Return a shape in words."""
     return " x ".join("any" if size is None else str(size) for size in shape) or "single numbers"

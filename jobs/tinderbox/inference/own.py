@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -51,13 +52,13 @@ class OwnLabeller:
                     answers += self._call([row])
                     paths.append(row["path"])
                 except Exception as error:
-                    mistakes.append(Mistake(row["path"], "failed", f"predict: {type(error).__name__}: {error}"))
+                    mistakes.append(Mistake(row["path"], "failed", _explain(error)))
             return answers, Block(paths, block.values, mistakes)
 
     def _call(self, rows: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
         if not rows:
             return []
-        answers = list(self._predict(rows))
+        answers = list(self._predict([dict(row) for row in rows]))  # its own, which it may change
         _check(answers, rows, self._names)
         self._fits(answers)
         return answers
@@ -67,7 +68,13 @@ class OwnLabeller:
         import pyarrow as pa
 
         for name in self._names:
-            pa.array([answer.get(name) for answer in answers], self._columns.field(name).type)
+            values, kind = [answer.get(name) for answer in answers], self._columns.field(name).type
+            try:
+                held = pa.array(values, kind)
+            except Exception as error:
+                raise ValueError(f"{name} must be {kind}: {error}") from error
+            if pa.types.is_integer(kind) and held.to_pylist() != values:  # Arrow cuts fractions off
+                raise ValueError(f"{name} must be {kind}, got {values!r:.200}")
 
 
 def _check(answers: Sequence[Any], rows: Sequence[Any], names: Sequence[str]) -> None:
@@ -76,3 +83,7 @@ def _check(answers: Sequence[Any], rows: Sequence[Any], names: Sequence[str]) ->
     for answer in answers:
         if not isinstance(answer, Mapping) or not set(answer) <= set(names):
             raise ValueError(f"predict must return mappings of {', '.join(names)}, got {answer!r:.200}")
+
+
+def _explain(error: Exception) -> str:
+    return textwrap.shorten(f"predict: {type(error).__name__}: {error}", 500, placeholder=" ...")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ GAIN = 1.05
 """A larger batch needs more memory, and XLA time to compile in each worker: each must be worth it."""
 
 LIMIT_SECONDS = 60.0
+_TOLD = "measured"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def probe(model: PackedModel, recipe: Recipe, batch: int | None, xla: bool | Non
         Path(folder, "model").write_bytes(model.content)
         wanted = {"form": model.form, "digest": model.digest, "recipe": _plain(recipe), "batch": batch, "xla": xla}
         Path(folder, "wanted.json").write_text(json.dumps(wanted))
-        return choose(tuple(_lines(folder)), batch, xla)
+        return choose(tuple(_lines(Path(folder))), batch, xla)
 
 
 def choose(tried: tuple[Measured, ...], batch: int | None, xla: bool | None) -> Choice:
@@ -74,18 +76,15 @@ def choose(tried: tuple[Measured, ...], batch: int | None, xla: bool | None) -> 
     return Choice(best.batch, best.xla, best.rate, tried)
 
 
-def _lines(folder: str) -> Iterator[Measured]:
-    """Yield what a process of its own measures, as it comes, until it ends or its time is up."""
+def _lines(folder: Path) -> Iterator[Measured]:
+    """Yield what a process of its own measures until it ends or its time is up."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}  # what Spark has added travels along
-    command = [sys.executable, "-m", __name__, folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)  # noqa: S603
-    try:
-        told, _ = process.communicate(timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        told, _ = process.communicate()
-    for line in told.splitlines():
-        if line.startswith(b"{") and line.endswith(b"}"):
+    command, silent = [sys.executable, "-m", __name__, str(folder)], subprocess.DEVNULL
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, stdout=silent, stderr=silent, env=environment, timeout=LIMIT_SECONDS, check=False)  # noqa: S603
+    told = (folder / _TOLD).read_text() if (folder / _TOLD).exists() else ""
+    for line in told.splitlines(keepends=True):
+        if line.endswith("\n"):
             yield Measured(**json.loads(line))
 
 
@@ -94,7 +93,7 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def _measure(folder: Path) -> None:
-    """Print a line for each batch size and compiler, those without XLA first."""
+    """Write a line for each batch size and compiler, those without XLA first."""
     wanted = json.loads((folder / "wanted.json").read_text())
     model = PackedModel(wanted["form"], (folder / "model").read_bytes(), wanted["digest"])
     recipe = _recipe(wanted["recipe"])
@@ -107,19 +106,24 @@ def _measure(folder: Path) -> None:
     best = None
     if wanted["xla"] is not True:
         for batch in batches:
-            one = _rate(network, replace(recipe, batch=batch, xla=False))
-            print(json.dumps(asdict(one)), flush=True)  # noqa: T201 - what the process is for
+            one = _tell(folder, _rate(network, replace(recipe, batch=batch, xla=False)))
             best = one if best is None or one.rate > GAIN * best.rate else best
     if wanted["xla"] is not False:
         batch = best.batch if best else batches[min(1, len(batches) - 1)]
-        print(json.dumps(asdict(_rate(network, replace(recipe, batch=batch, xla=True)))), flush=True)  # noqa: T201
+        _tell(folder, _rate(network, replace(recipe, batch=batch, xla=True)))
+
+
+def _tell(folder: Path, one: Measured) -> Measured:
+    with (folder / _TOLD).open("a") as file:
+        file.write(json.dumps(asdict(one)) + "\n")
+    return one
 
 
 def _recipe(tree: Mapping[str, Any]) -> Recipe:
     from tinderbox.inference.images import Frame
 
     frame = None if tree["frame"] is None else Frame(**tree["frame"])
-    lists = {name: tuple(tree[name]) for name in ("labels", "mean", "std", "preload")}
+    lists = {name: tuple(value) for name, value in tree.items() if isinstance(value, list)}
     return Recipe(**{**tree, **lists, "frame": frame})
 
 

@@ -65,11 +65,11 @@ def make_batch(
 
     good, bad = len(block.paths), len(block.mistakes)
     count = good + bad
-    paths = [*block.paths, *(mistake.path for mistake in block.mistakes)]
+    paths = [_text(path) for path in [*block.paths, *(mistake.path for mistake in block.mistakes)]]
     found: dict[str, Sequence[Any]] = {
         "path": paths,
-        "truth": [PurePosixPath(path).parent.name if truth else None for path in paths],
-        "error": [None] * good + [mistake.sentence for mistake in block.mistakes],
+        "truth": [PurePosixPath(path).parent.name if truth and path is not None else None for path in paths],
+        "error": [None] * good + [_text(mistake.sentence) for mistake in block.mistakes],
         "reason": [None] * good + [mistake.reason for mistake in block.mistakes],
         "milliseconds": [1e3 * seconds / max(count, 1)] * count,
         THUMBNAIL: [*(thumbnails or [None] * good), *[None] * bad],
@@ -77,3 +77,8 @@ def make_batch(
         **{name: [*values, *[None] * bad] for name, values in told.items()},
     }
     return pa.RecordBatch.from_arrays([pa.array(found[column.name], column.type) for column in columns], schema=columns)
+
+
+def _text(told: str | None) -> str | None:
+    """Return a text that a column can hold: names in archives need not be UTF-8, and keys may be null."""
+    return None if told is None else told.encode(errors="replace").decode()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from tinderbox.errors import BadInput
 from tinderbox.inference.blocks import Picture
 from tinderbox.inference.images import Unreadable
 
@@ -41,6 +42,7 @@ def from_tars(names: Iterable[str], limit: int, opened: Opener) -> Iterator[Pict
         try:
             with opened(name) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
                 for member in archive:
+                    archive.members = []  # type: ignore[attr-defined] # or it keeps what it knows of each, to the end
                     if member.isfile():
                         yield Picture(f"{name}/{member.name}", _read(archive, member, limit))
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
@@ -60,13 +62,14 @@ def from_records(names: Iterable[str], image: str, key: str | None, limit: int, 
     import tensorflow as tf
 
     for name in names:
-        with fetched(name) as path:
-            records = tf.data.TFRecordDataset(str(path), "GZIP" if name.endswith(".gz") else "")
-            try:
+        try:
+            with fetched(name) as path:
+                records = tf.data.TFRecordDataset(str(path), "GZIP" if name.endswith(".gz") else "")
                 for number, record in enumerate(records.as_numpy_iterator()):
                     yield _from_example(record, name, number, image, key, limit)
-            except tf.errors.OpError as error:
-                yield Picture(name, Unreadable("truncated", f"the file cannot be read to its end: {error.message}"))
+        except (tf.errors.OpError, BadInput, OSError) as error:
+            reason = error.message if isinstance(error, tf.errors.OpError) else error
+            yield Picture(name, Unreadable("truncated", f"the file cannot be read to its end: {reason}"))
 
 
 def _from_example(record: bytes, name: str, number: int, image: str, key: str | None, limit: int) -> Picture:

@@ -50,5 +50,8 @@ def fetched(path: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch, name.rstrip("/").rpartition("/")[2])
-        files.get(name, str(target), recursive=True)
+        try:
+            files.get(name, str(target), recursive=True)
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {error}; give a path or another URL") from error
         yield target

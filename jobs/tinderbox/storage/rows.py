@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +34,9 @@ class RowsFolder(RunFolder):
 
     kind, job_file = "batch inference", "infer.yaml"
 
-    def __init__(self, storage: str, name: str, version: str, suffix: str) -> None:
+    def __init__(self, storage: str, name: str, version: str = "", suffix: str = "parquet", width: int = 0) -> None:
         super().__init__(storage, name)
-        self.version, self.suffix = version, suffix
+        self.version, self.suffix, self.width = version, suffix, width
 
     @property
     def rows(self) -> str:
@@ -55,9 +57,12 @@ class RowsFolder(RunFolder):
         return f"{_SPARK_SCHEMES.get(scheme, scheme)}://{path}"
 
     def begin(self, anew: bool) -> None:
-        """Forget this version's rows and progress where all is to be labelled `anew`, or an earlier driver began to."""
+        """Forget this version's rows and progress where all is to be labelled `anew`, or an earlier driver began to.
+
+        So too where there are no rows: they were removed by hand, and with its progress nothing would be labelled.
+        """
         mark = f"anew-{self.version}"
-        if anew:
+        if anew or not self.has_rows():
             self.write(mark, b"")
         if self.has(mark):
             # A driver that is killed on the way leaves the mark: half of it would be rows that are never made again.
@@ -78,11 +83,15 @@ class RowsFolder(RunFolder):
         """Write a micro-batch's rows, its summary first: rows that are there are always in the report."""
         self.remove(f"{self._rows}/_SUCCESS")
         self.write(f"summaries/{self.version}/batch-{batch:06d}.json", summary.encode())
-        self.write(f"{self._rows}/batch-{batch:06d}.{self.suffix}", encode(table, self.suffix))
+        self.write(f"{self._rows}/batch-{batch:06d}.{self.suffix}", encode(table, self.suffix, self.width))
 
     def finish(self, rows: int) -> None:
         """Mark the rows as whole."""
         self.write(f"{self._rows}/_SUCCESS", json.dumps({"rows": rows}).encode())
+
+    def batches(self) -> set[int]:
+        """Return the numbers of the micro-batches whose rows are there."""
+        return {int(name.rpartition("batch-")[2].partition(".")[0]) for name in self._batches(self._rows)}
 
     def summaries(self) -> Iterator[str]:
         """Yield the summaries of all micro-batches, in order."""
@@ -93,8 +102,11 @@ class RowsFolder(RunFolder):
         return [name for name in self.names(folder) if name.rpartition("/")[2].startswith("batch-")]
 
 
-def encode(table: pa.Table, suffix: str) -> bytes:
-    """Return rows as a file of the kind that a suffix names: parquet, csv or jsonl."""
+def encode(table: pa.Table, suffix: str, width: int) -> bytes:
+    """Return rows as a file of the kind that a suffix names: parquet, csv or jsonl.
+
+    A CSV file has `width` columns for each list, and JSON null for a number that is not finite.
+    """
     sink = io.BytesIO()
     if suffix == "parquet":
         import pyarrow.parquet as pq
@@ -103,14 +115,18 @@ def encode(table: pa.Table, suffix: str) -> bytes:
     elif suffix == "csv":
         from pyarrow import csv
 
-        csv.write_csv(flatten(table), sink)
+        csv.write_csv(flatten(table, width), sink)
     else:
-        table.to_pandas(types_mapper=None).to_json(sink, orient="records", lines=True, force_ascii=False)
+        for row in table.to_pylist():
+            sink.write(json.dumps(_finite(row), ensure_ascii=False, default=_told).encode() + b"\n")
     return sink.getvalue()
 
 
-def flatten(table: pa.Table) -> pa.Table:
-    """Return rows whose lists are columns, `labels_1` and so on: CSV holds no lists."""
+def flatten(table: pa.Table, width: int) -> pa.Table:
+    """Return rows whose lists are columns, `labels_1` to `labels_WIDTH`: CSV holds no lists.
+
+    Files of one folder are read together, so they have the same columns even where all rows of one are broken.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -120,8 +136,21 @@ def flatten(table: pa.Table) -> pa.Table:
         if not pa.types.is_list(column.type):
             columns[name] = column
             continue
-        length = pc.max(pc.list_value_length(column)).as_py() or 0
-        whole = pc.if_else(pc.equal(pc.list_value_length(column), length), column, None)
-        for index in range(length):
+        whole = pc.if_else(pc.equal(pc.list_value_length(column), width), column, None)
+        for index in range(width):
             columns[f"{name}_{index + 1}"] = pc.list_element(whole, index)
     return pa.table(columns)
+
+
+def _finite(value: Any) -> Any:
+    """Return a value in which null is in the place of numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _told(value: Any) -> str:
+    """Return the text of a value that JSON has no type for: bytes in Base64, others as Python writes them."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
