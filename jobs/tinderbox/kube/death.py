@@ -25,6 +25,13 @@ def explain_death(pod: Pod) -> str | None:
     return _memory(pod) or _eviction(pod) or _disruption(pod) or _exit(pod)
 
 
+def has_ended(pod: Pod) -> bool:
+    """Whether what a pod was for is over; one that is being taken away still runs for its grace."""
+    status = pod.get("status", {})
+    codes = [_ended(container).get("exitCode") for container in status.get("containerStatuses") or []]
+    return status.get("phase") in ("Failed", "Succeeded") or any(codes) or (bool(codes) and None not in codes)
+
+
 def ran_out_of_memory(pod: Pod) -> bool:
     """Whether a pod ended because it needed more memory than its limit: what ran in it would again."""
     return _memory(pod) is not None

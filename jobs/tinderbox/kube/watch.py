@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tinderbox.kube.death import Pod, explain_death, explain_waiting, is_ready, name_of, ran_out_of_memory
+from tinderbox.kube.death import Pod, explain_death, explain_waiting, has_ended, is_ready, name_of, ran_out_of_memory
 
 LOG = logging.getLogger(__name__)
 
@@ -27,12 +27,14 @@ OnDeath = Callable[[str, str, bool], None]
 class PodWatch:
     """Why executors died, or do not start.
 
-    Each sentence goes to the log once, and a death to `on_death` too.
+    Each sentence goes to the log once, and a death to `on_death` once nothing runs in the pod any more: one that is
+    evicted or deleted has a grace in which what runs there may save its state.
     """
 
     def __init__(self, look: Look, on_death: OnDeath) -> None:
         self._look, self._on_death = look, on_death
         self._lock = threading.Lock()
+        self._dying: dict[str, str] = {}
         self._dead: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
         self._stopped = threading.Event()
@@ -61,15 +63,19 @@ class PodWatch:
         waiting = None if death or is_gone or is_ready(pod) else explain_waiting(pod)
         with self._lock:
             # A pod's first bad word is the cause; what follows is its consequence.
-            died = death is not None and self._dead.setdefault(name, death) is death
+            began_to_die = death is not None and self._dying.setdefault(name, death) is death
+            has_died = (is_gone or has_ended(pod)) and name in self._dying and name not in self._dead
+            if has_died:
+                self._dead[name] = self._dying[name]
             began_to_wait = waiting is not None and self._waiting.get(name) != waiting
             others = {other: text for other, text in self._waiting.items() if other != name}
             self._waiting = {**others, name: waiting} if waiting else others
         if began_to_wait:
             LOG.warning(waiting)
-        if died and death is not None:
+        if began_to_die:
             LOG.warning(death)
-            self._on_death(name, death, ran_out_of_memory(pod))
+        if has_died:
+            self._on_death(name, self._dead[name], ran_out_of_memory(pod))
 
     def see_all(self, pods: Sequence[Pod]) -> None:
         """Take in all pods that there are; one that is not among them went unseen, and waits no more."""

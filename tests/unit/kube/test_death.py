@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tinderbox.kube.death import explain_death, explain_waiting, is_ready, ran_out_of_memory
+from tinderbox.kube.death import explain_death, explain_waiting, has_ended, is_ready, ran_out_of_memory
 
 
 def pod(status: dict[str, Any], **metadata: str) -> dict[str, Any]:
@@ -102,6 +102,31 @@ def test_a_killed_child_is_no_death_of_the_pod() -> None:
 def test_lack_of_memory_is_told_apart(status: dict[str, Any], expected: bool) -> None:
     """A pod that reached its own limit would again; one that a full node has evicted would not elsewhere."""
     assert ran_out_of_memory(pod(status)) is expected
+
+
+def containers(*states: dict[str, Any]) -> dict[str, Any]:
+    """The status of a pod that runs, with containers in these states."""
+    statuses = [{"name": f"container-{number}", "state": state} for number, state in enumerate(states)]
+    started = {"name": "init", "state": {"terminated": {"exitCode": 0}}}
+    return {"phase": "Running", "initContainerStatuses": [started], "containerStatuses": statuses}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, False),
+        (containers(), False),
+        (containers({"running": {}}), False),
+        (containers({"running": {}}, {"terminated": {"exitCode": 0}}), False),
+        (containers({"running": {}}, {"terminated": {"exitCode": 137}}), True),
+        (containers({"terminated": {"exitCode": 0}}), True),
+        ({"phase": "Succeeded"}, True),
+        ({"phase": "Failed", "reason": "Evicted"}, True),
+    ],
+)
+def test_a_pod_has_ended_when_its_containers_have(status: dict[str, Any], expected: bool) -> None:
+    """All of them, or one of them badly; whoever is to be taken away has not yet."""
+    assert has_ended(pod({**status, **disrupted("EvictionByEvictionAPI")}, deletionTimestamp="soon")) is expected
 
 
 def test_a_deleted_pod_is_told_as_deleted() -> None:

@@ -49,6 +49,36 @@ def test_the_first_bad_word_is_the_cause(watch: PodWatch, told: list[tuple[str, 
     assert told == [("e1", "pod e1 on node n1 ended with exit code 137, killed by signal 9", False)]
 
 
+def evicted(name: str, state: dict[str, Any]) -> dict[str, Any]:
+    """A pod that is taken away by the cluster, with the state of its container."""
+    condition = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    found = pod(name, phase="Running", conditions=[condition], containerStatuses=[{"name": "executor", "state": state}])
+    return found | {"metadata": {"name": name, "deletionTimestamp": "2026-11-21T12:00:30Z"}}
+
+
+@pytest.mark.parametrize(
+    ("ended", "is_gone"),
+    [({"terminated": {"exitCode": 143}}, False), ({"terminated": {"exitCode": 0}}, False), ({"running": {}}, True)],
+)
+def test_a_pod_that_is_taken_away_has_its_grace(
+    watch: PodWatch,
+    told: list[tuple[str, str, bool]],
+    caplog: pytest.LogCaptureFixture,
+    ended: dict[str, Any],
+    is_gone: bool,
+) -> None:
+    """The log says at once what happens to it; it has died when its container has ended, or it is gone."""
+    sentence = "pod e1 was taken away: it was evicted, as when a node is drained"
+    with caplog.at_level(logging.WARNING):
+        watch.see(evicted("e1", {"running": {}}))
+        watch.see(evicted("e1", {"running": {}}))
+        assert told == []
+        watch.see(evicted("e1", ended), is_gone)
+        watch.see(evicted("e1", ended), is_gone=True)
+    assert caplog.messages == [sentence]
+    assert told == [("e1", sentence, False)]
+
+
 def test_a_death_for_lack_of_memory_is_told_as_such(watch: PodWatch, told: list[tuple[str, str, bool]]) -> None:
     """The trial was too large for the limit; a child that was killed in a pod that ended well is none."""
     watch.see(killed("e1", 137, "OOMKilled"))
@@ -128,7 +158,10 @@ def test_a_connection_that_went_dead_ends(monkeypatch: pytest.MonkeyPatch) -> No
         asked.append({"namespace": namespace, **options})
         if options.get("watch"):
             return Answer()
-        listed = client.V1Pod(metadata=client.V1ObjectMeta(name="e1", deletion_timestamp=datetime.now(UTC)))
+        listed = client.V1Pod(
+            metadata=client.V1ObjectMeta(name="e1", deletion_timestamp=datetime.now(UTC)),
+            status=client.V1PodStatus(phase="Failed"),
+        )
         return client.V1PodList(items=[listed], metadata=client.V1ListMeta(resource_version="7"))
 
     monkeypatch.setattr(client.CoreV1Api, "list_namespaced_pod", answer)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import StaleAttempt
+from tinderbox.kube.watch import PodWatch
 from tinderbox.sweeping.events import Reported, RungDecided
 from tinderbox.sweeping.history import State
 from tinderbox.sweeping.messages import Decision, Heartbeat
@@ -272,6 +273,24 @@ def test_a_slot_that_leaves_pauses_its_trial(desk: Open) -> None:
     assert trial.cause == "its slot is being taken away"
     again = opened.take("b@n2")
     assert (again.trial, again.resume.epoch) == (0, 2)
+
+
+def test_a_pod_that_is_evicted_has_time_to_pause_its_trial(desk: Open) -> None:
+    """Its grace has begun when the cluster says that it is taken away, and has not ended: nothing is lost."""
+    opened = desk(1, epochs=4)
+    watch = PodWatch(lambda: ([], []), lambda pod, cause, memory: opened.coordinator.lose_host(pod, cause, opened.now))
+    evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    pod = {"metadata": {"name": "pod-n1", "deletionTimestamp": "soon"}, "spec": {"nodeName": "n1"}}
+    lease = opened.take("a@n1")
+    watch.see({**pod, "status": {"phase": "Running", "conditions": [evicted]}})
+    leave_soon(opened, lease, "a@n1")
+    assert opened.report(lease, 1, slot="a@n1", can_save=True) == PAUSE
+    opened.save(lease, 1, "a@n1")
+    assert opened.finish(lease, "a@n1", "paused").done is True
+    watch.see({**pod, "status": {"phase": "Failed", "conditions": [evicted]}}, is_gone=True)
+    attempt = opened.study.trials[0].attempts[0]
+    assert (attempt.outcome, attempt.cause) == ("released", "its slot is being taken away")
+    assert "a@n1" not in opened.coordinator.roster.slots
 
 
 def test_a_slot_that_leaves_once_leaves(desk: Open) -> None:
