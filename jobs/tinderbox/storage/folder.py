@@ -104,8 +104,9 @@ class StudyFolder(RunFolder):
         return name, size
 
     async def send_checkpoint(self, path: str) -> AsyncIterator[bytes]:
-        """Yield what is in a checkpoint of the study, in blocks."""
-        async with _in_thread(self._files.open(self.path(path), "rb")) as file:
+        """Yield what is in a checkpoint of the study, in blocks, also in one that its slot has saved."""
+        files, place = self._find(path)
+        async with _in_thread(files.open(place, "rb")) as file:
             while block := await asyncio.to_thread(file.read, BLOCK):
                 yield block
 

@@ -253,9 +253,9 @@ class Attempts:
             self.garbage.append(checkpoint.path)
 
     def miss(self, trial: Trial, path: str, now: float) -> None:
-        """Note that the state of a trial is gone."""
+        """Note that the state of a trial is gone; it is not thrown away, for it may be there and out of reach now."""
         if trial.checkpoint is not None and trial.checkpoint.path == path:
-            self._free(trial, trial.checkpoint, now)
+            self._forget(trial, trial.checkpoint, now)
 
     def _tidy(self, trial: Trial, now: float) -> None:
         """Throw the state of a trial away that has ended, unless it is the best one or the baseline."""
@@ -264,8 +264,11 @@ class Attempts:
             self._free(trial, trial.checkpoint, now)
 
     def _free(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
-        self.append(CheckpointFreed(time=now, trial=trial.number, path=checkpoint.path, size=checkpoint.size))
+        self._forget(trial, checkpoint, now)
         self.garbage.append(checkpoint.path)
+
+    def _forget(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
+        self.append(CheckpointFreed(time=now, trial=trial.number, path=checkpoint.path, size=checkpoint.size))
 
 
 def _count_losses(trial: Trial) -> int:

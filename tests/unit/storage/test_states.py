@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,21 @@ def test_the_driver_reads_it_and_throws_it_away(
     folder.remove(path)
     files, place = fsspec.url_to_fs(path)
     assert not files.exists(place)
+
+
+def test_the_driver_sends_it_though_states_come_through_it_by_now(
+    door: DirectClient, coordinator: Coordinator, write: Callable[[bytes], Path], tmp_path: Path
+) -> None:
+    """`checkpoints.storage` may have been taken out of the job since; one that is gone is told."""
+    door.upload(3, 1, 6, "a", write(STATE))
+    folder, path = StudyFolder(str(tmp_path / "studies"), "small"), coordinator.noted[0][4]
+
+    async def send(path: str) -> bytes:
+        return b"".join([block async for block in folder.send_checkpoint(path)])
+
+    assert asyncio.run(send(path)) == STATE
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(send(f"{path}0"))
 
 
 def test_an_attempt_that_is_over_leaves_its_state_to_the_driver(
