@@ -51,7 +51,15 @@ def fetched(path: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch, name.rstrip("/").rpartition("/")[2])
         try:
-            files.get(name, str(target), recursive=True)
+            _copy(files, name, target)
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error}; give a path or another URL") from error
         yield target
+
+
+def _copy(files: fsspec.AbstractFileSystem, name: str, target: Path) -> None:
+    """Copy a file, or a folder whole; fsspec's own `get` takes some names for patterns."""
+    for each in [name] if files.isfile(name) else files.find(name):
+        local = target / each.removeprefix(name).lstrip("/")
+        local.parent.mkdir(parents=True, exist_ok=True)
+        files.get_file(each, str(local))

@@ -1,0 +1,100 @@
+"""Files by a path or URL: read where they are, or brought to this machine and taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from tinderbox.errors import BadInput
+from tinderbox.storage.fetching import fetched, opened, spoken
+
+
+@pytest.fixture(params=["local", "memory"])
+def base(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A folder or URL with a file, and a folder of two files."""
+    if request.param == "memory":
+        fsspec.filesystem("memory").store.clear()
+    root = str(tmp_path) if request.param == "local" else "memory://base"
+    for name in ("a [1] é%41.txt", "model/saved_model.pb", "model/variables/data"):
+        with fsspec.open(f"{root}/{name}", "wb", auto_mkdir=True) as file:
+            file.write(name.encode())
+    yield root
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/data/a b%20c.tar", "/data/a b%20c.tar"),
+        ("file:/data/a.tar", "/data/a.tar"),
+        ("file:///data/a%20b.tar", "/data/a b.tar"),
+        ("s3a://bucket/a%20b.tar", "s3://bucket/a%20b.tar"),
+        ("s3n://bucket/a.tar", "s3://bucket/a.tar"),
+        ("s3://bucket/a.tar", "s3://bucket/a.tar"),
+        ("abfss://box@account/a.tar", "abfs://box@account/a.tar"),
+        ("hdfs://node:8020/a.tar", "hdfs://node:8020/a.tar"),
+        ("/data/12:30.tar", "/data/12:30.tar"),
+        ("relative/a.tar", "relative/a.tar"),
+    ],
+)
+def test_what_spark_calls_a_file(path: str, expected: str) -> None:
+    """Spark and fsspec have other names for some kinds of storage."""
+    assert spoken(path) == expected
+
+
+def test_a_file_is_opened_where_it_is(base: str) -> None:
+    """Whatever its name holds that might be a pattern or a code."""
+    with opened(f"{base}/a [1] é%41.txt") as file:
+        assert file.read(3) + file.read() == "a [1] é%41.txt".encode()
+
+
+def test_a_file_that_is_gone_is_not_opened(base: str) -> None:
+    """It is an OSError, as of any file."""
+    with pytest.raises(FileNotFoundError), opened(f"{base}/gone"):
+        pass
+
+
+def test_a_file_is_brought_here(base: str) -> None:
+    """It has its own name; a copy is taken away afterwards, and an original is not."""
+    with fetched(f"{base}/a [1] é%41.txt") as path:
+        assert (path.name, path.read_text()) == ("a [1] é%41.txt",) * 2
+    assert path.exists() == (not base.startswith("memory"))
+
+
+def test_a_folder_is_brought_here_whole(base: str) -> None:
+    """With what is below it, also where its name ends in a slash."""
+    for name in ("model", "model/"):
+        with fetched(f"{base}/{name}") as path:
+            found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+            assert found == {"saved_model.pb", "variables/data"}
+        assert path.exists() == (not base.startswith("memory"))
+
+
+def test_what_is_not_there_is_one_sentence(base: str) -> None:
+    """It names the path as it was given."""
+    with pytest.raises(BadInput) as refusal, fetched(f"{base}/gone.keras"):
+        pass
+    assert str(refusal.value) == f"{base}/gone.keras is not there; give a path or URL that is"
+
+
+def test_a_url_of_an_unknown_kind_is_one_sentence() -> None:
+    """So is one that needs a package."""
+    with pytest.raises(BadInput, match=r"^nonsense://x cannot be opened: .*; give a path or another URL$"):
+        fetched("nonsense://x").__enter__()
+
+
+def test_storage_that_fails_meanwhile_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network may break after it was asked whether the file is there."""
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/broken.keras", b"x")
+
+    def fail(*args: object, **named: object) -> None:
+        raise OSError("timed out")
+
+    monkeypatch.setattr(type(files), "get_file", fail)
+    with pytest.raises(BadInput, match=r"^memory://broken.keras cannot be read: timed out; "):
+        fetched("memory://broken.keras").__enter__()
+    files.rm_file("/broken.keras")

@@ -1,0 +1,328 @@
+"""What a batch inference keeps: each row once for every reader, whatever was killed when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tinderbox.storage.rows import RowsFolder, encode
+
+SUFFIXES = ["parquet", "csv", "jsonl"]
+NASTY = [
+    "plain",
+    'with "quotes", and a comma',
+    "two\nlines",
+    "zwölf Boxkämpfer, 猫 🐈",
+    "",
+    " spaces ",
+    "null",
+    "\\n'\t",
+]
+
+
+def table(*paths: str) -> pa.Table:
+    """Return rows of which only the paths matter."""
+    return pa.table({"path": paths})
+
+
+@pytest.fixture(params=SUFFIXES)
+def folder(request: pytest.FixtureRequest, storage: str) -> RowsFolder:
+    """The folder of a version, which has no rows yet."""
+    return RowsFolder(storage, "photos", "0123456789ab", request.param)
+
+
+def held(folder: RowsFolder) -> list[str]:
+    """Return the names of all files of a run."""
+    return folder.names()
+
+
+def paths(folder: RowsFolder) -> list[str]:
+    """Return the paths in all rows of a version, as a reader of the folder finds them."""
+    readers: dict[str, Callable[[Any], pd.DataFrame]] = {
+        "parquet": pd.read_parquet,
+        "csv": lambda file: pd.read_csv(file, keep_default_na=False, dtype=str),
+        "jsonl": lambda file: pd.read_json(file, lines=True, dtype=False),
+    }
+    found: list[str] = []
+    for name in folder.names(f"rows/version={folder.version}"):
+        if name.endswith(folder.suffix):
+            found += readers[folder.suffix](pa.BufferReader(folder.read(name)))["path"].tolist()
+    return found
+
+
+class Killed(Exception):
+    """Stands for the end of a driver."""
+
+
+class Dying(RowsFolder):
+    """A folder whose driver is killed at its so-and-so-many-th change; no number lets it live."""
+
+    left: ClassVar[int | None] = None
+
+    def _change(self) -> None:
+        if Dying.left == 0:
+            raise Killed
+        if Dying.left is not None:
+            Dying.left -= 1
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a whole file in place, or die before."""
+        self._change()
+        super().write(name, content)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or die before."""
+        self._change()
+        super().remove(name)
+
+
+def test_a_new_folder_has_nothing(folder: RowsFolder) -> None:
+    """Neither rows nor a mark, and to begin leaves none behind."""
+    folder.begin(anew=False)
+    assert not folder.has_rows()
+    assert not folder.is_whole()
+    assert folder.batches() == set()
+    assert list(folder.summaries()) == []
+    assert held(folder) == []
+
+
+def test_rows_of_each_micro_batch_are_one_file(folder: RowsFolder) -> None:
+    """Readers find all rows below the version, and the report all summaries in order."""
+    folder.begin(anew=False)
+    for number in (0, 11, 2):
+        folder.keep(number, table(f"{number}"), f"summary {number}")
+    folder.finish(3)
+    version = f"rows/version={folder.version}"
+    assert held(folder) == sorted(
+        [
+            f"{version}/_SUCCESS",
+            *[f"{version}/batch-{number:06d}.{folder.suffix}" for number in (0, 2, 11)],
+            *[f"summaries/{folder.version}/batch-{number:06d}.json" for number in (0, 2, 11)],
+        ]
+    )
+    assert paths(folder) == ["0", "2", "11"]
+    assert folder.batches() == {0, 2, 11}
+    assert list(folder.summaries()) == ["summary 0", "summary 2", "summary 11"]
+    assert folder.is_whole()
+    assert json.loads(folder.read(f"{version}/_SUCCESS")) == {"rows": 3}
+
+
+def test_a_micro_batch_that_is_done_again_replaces_itself(folder: RowsFolder) -> None:
+    """Each row is there once, also where other rows came of it the second time."""
+    folder.keep(0, table("a", "b"), "first")
+    folder.keep(0, table("b", "c"), "second")
+    assert paths(folder) == ["b", "c"]
+    assert list(folder.summaries()) == ["second"]
+
+
+def test_more_rows_take_the_mark_away(folder: RowsFolder) -> None:
+    """Whoever waits for the mark does not take a part for the whole."""
+    folder.keep(0, table("a"), "first")
+    folder.finish(1)
+    folder.begin(anew=False)
+    assert folder.is_whole()
+    folder.keep(1, table("b"), "second")
+    assert not folder.is_whole()
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_kill_while_rows_are_kept(steps: int, storage: str) -> None:
+    """After each step the report knows all rows that are there, nothing calls itself whole, and a second try mends."""
+    folder = Dying(storage, "photos", "0123456789ab", "parquet")
+    Dying.left = None
+    folder.keep(0, table("a"), "first")
+    folder.finish(1)
+    Dying.left = steps
+    killed = False
+    try:
+        folder.keep(1, table("b"), "second")
+    except Killed:
+        killed = True
+    assert killed == (steps < 3)
+    assert len(list(folder.summaries())) >= len(paths(folder))
+    assert folder.is_whole() == (steps == 0)
+    assert paths(folder)[:1] == ["a"]
+    Dying.left = None
+    folder.keep(1, table("b"), "second")
+    assert paths(folder) == ["a", "b"]
+    assert list(folder.summaries()) == ["first", "second"]
+
+
+def test_anew_forgets_one_version(folder: RowsFolder, storage: str) -> None:
+    """Rows, summaries and progress are gone; those of another model, the job and the report stay."""
+    other = RowsFolder(storage, "photos", "ffffffffffff", folder.suffix)
+    for one in (folder, other):
+        one.keep(0, table("a"), "first")
+        one.write(f"progress/{one.version}/offsets/0", b"{}")
+    folder.write("infer.yaml", b"kind: infer")
+    folder.begin(anew=True)
+    assert not folder.has_rows()
+    assert list(folder.summaries()) == []
+    assert held(folder) == [
+        "infer.yaml",
+        "progress/ffffffffffff/offsets/0",
+        f"rows/version=ffffffffffff/batch-000000.{folder.suffix}",
+        "summaries/ffffffffffff/batch-000000.json",
+    ]
+    assert paths(other) == ["a"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_kill_while_all_is_forgotten(steps: int, storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next driver goes on forgetting, without being asked: rows or progress alone would lose or repeat rows."""
+    folder = Dying(storage, "photos", "0123456789ab", "parquet")
+    Dying.left = None
+    folder.keep(0, table("a"), "first")
+    folder.write("progress/0123456789ab/offsets/0", b"{}")
+    before = held(folder)
+    remove = folder._files.rm
+
+    def dying(*args: Any, **named: Any) -> None:
+        folder._change()
+        remove(*args, **named)
+
+    monkeypatch.setattr(folder._files, "rm", dying)
+    Dying.left = steps
+    killed = False
+    try:
+        folder.begin(anew=True)
+    except Killed:
+        killed = True
+    assert killed == (steps < 5)
+    Dying.left = None
+    folder.begin(anew=False)
+    assert held(folder) == (before if steps == 0 else [])
+
+
+def test_rows_that_were_removed_by_hand_are_made_again(folder: RowsFolder) -> None:
+    """Progress without rows would label nothing, and call it whole."""
+    folder.keep(0, table("a"), "first")
+    folder.write(f"progress/{folder.version}/offsets/0", b"{}")
+    folder._files.rm(folder.rows, recursive=True)
+    folder.begin(anew=False)
+    assert held(folder) == []
+
+
+def test_rows_that_are_there_are_left_alone(folder: RowsFolder) -> None:
+    """To begin again, without force, goes on with the progress that there is."""
+    folder.keep(0, table("a"), "first")
+    folder.write(f"progress/{folder.version}/offsets/0", b"{}")
+    before = held(folder)
+    folder.begin(anew=False)
+    assert held(folder) == before
+
+
+def test_what_a_killed_driver_was_writing_is_no_row(tmp_path: Path) -> None:
+    """A file that never took its place is hidden from every reader."""
+    folder = RowsFolder(str(tmp_path), "photos", "0123456789ab", "parquet")
+    folder.keep(0, table("a"), "first")
+    folder.write(f"rows/version={folder.version}/.batch-000001.parquet.x1", b"half")
+    assert folder.batches() == {0}
+    assert pq.read_table(folder.rows)["path"].to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "expected"),
+    [
+        ("/data/some studies", "file:///data/some studies/photos/progress/v"),
+        ("memory://x", "memory:///x/photos/progress/v"),
+    ],
+)
+def test_progress_is_where_spark_finds_it(storage: str, expected: str) -> None:
+    """Its URL says the kind of storage."""
+    assert RowsFolder(storage, "photos", "v", "parquet").progress == expected
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_texts_come_back_as_they_are(suffix: str, storage: str) -> None:
+    """Quotes, commas, line breaks and other alphabets survive in each format."""
+    folder = RowsFolder(storage, "photos", "v", suffix)
+    folder.keep(0, table(*NASTY), "")
+    assert paths(folder) == NASTY
+
+
+ROWS = pa.table(
+    {
+        "path": ["a", "b", "c", None],
+        "label": ["cat", "", "dog", None],
+        "probability": pa.array([0.75, np.nan, np.inf, None], pa.float32(), from_pandas=False),
+        "labels": pa.array([["cat", "dog"], ["", "x,y"], ["dog", None], None], pa.list_(pa.string())),
+        "probabilities": pa.array([[0.75, 0.25], [np.nan, 0.5], [1e-12, 1.0], None], pa.list_(pa.float32())),
+        "count": pa.array([2**60 + 1, None, -1, 0], pa.int64()),
+        "good": pa.array([True, None, False, None]),
+    }
+)
+
+
+def test_lines_of_json() -> None:
+    """Each line is JSON by itself: integers stay whole, small numbers small, and what JSON does not have is null."""
+    lines = encode(ROWS, "jsonl", 2).decode().splitlines()
+    refuse: Callable[[str], Any] = lambda name: pytest.fail(name)  # noqa: E731
+    found = [json.loads(line, parse_constant=refuse) for line in lines]
+    small = float(np.float32(1e-12))
+    assert [list(row.values()) for row in found] == [
+        ["a", "cat", 0.75, ["cat", "dog"], [0.75, 0.25], 2**60 + 1, True],
+        ["b", "", None, ["", "x,y"], [None, 0.5], None, None],
+        ["c", "dog", None, ["dog", None], [small, 1.0], -1, False],
+        [None, None, None, None, None, 0, None],
+    ]
+    assert encode(ROWS[:0], "jsonl", 2) == b""
+
+
+def test_lines_of_json_hold_types_of_ones_own() -> None:
+    """Bytes, times, decimals, and structures of them have a text, and no row is lost for them."""
+    import datetime
+    import decimal
+
+    columns = pa.table(
+        {
+            "raw": pa.array([b"\xff\x00", None], pa.binary()),
+            "when": pa.array([datetime.date(2026, 1, 2), None]),
+            "sum": pa.array([decimal.Decimal("1.50"), None]),
+            "box": pa.array([{"x": 1, "y": [np.nan]}, None], pa.struct({"x": pa.int32(), "y": pa.list_(pa.float32())})),
+            "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int32())),
+        }
+    )
+    first, second = map(json.loads, encode(columns, "jsonl", 0).decode().splitlines())
+    assert first == {
+        "raw": "/wA=",
+        "when": "2026-01-02",
+        "sum": "1.50",
+        "box": {"x": 1, "y": [None]},
+        "map": [["k", 1]],
+    }
+    assert set(second.values()) == {None}
+
+
+def test_lists_are_columns_of_csv() -> None:
+    """The best label is `labels_1`, and a row without any has nothing there."""
+    text = encode(ROWS, "csv", 2).decode()
+    assert text.splitlines() == [
+        '"path","label","probability","labels_1","labels_2","probabilities_1","probabilities_2","count","good"',
+        '"a","cat",0.75,"cat","dog",0.75,0.25,1152921504606846977,true',
+        '"b","",nan,"","x,y",nan,0.5,,',
+        '"c","dog",inf,"dog",,1e-12,1,-1,false',
+        ",,,,,,,0,",
+    ]
+
+
+def test_all_csv_files_have_the_same_columns() -> None:
+    """Readers put the files of a folder together by the places of columns, also where all rows of one are broken."""
+    header = encode(ROWS, "csv", 2).splitlines()[0]
+    assert encode(ROWS[3:], "csv", 2).splitlines()[0] == header
+    assert encode(ROWS[:0], "csv", 2).splitlines() == [header]
+
+
+def test_parquet_keeps_all_types() -> None:
+    """Rows are the same when they are read, in as little space as Parquet needs."""
+    found = pq.read_table(pa.BufferReader(encode(ROWS, "parquet", 2)))
+    assert found.schema == ROWS.schema
+    assert str(found.to_pylist()) == str(ROWS.to_pylist())  # NaN is not equal to itself
