@@ -18,7 +18,7 @@ from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import DirectClient, remove_strays
+from tinderbox.storage.states import DirectClient, place_of, remove_strays
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import PAUSE_SECONDS, Coordinator
 from tinderbox.sweeping.costs import Costs
@@ -137,17 +137,19 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
         Superseded: Another driver takes it over at the same time.
         TinderboxError: The record is damaged, or the study that it starts from is gone.
     """
-    folder.write_job(describe_job(plan.job), plan.run)
+    job = plan.job
+    folder.write_job(describe_job(job), plan.run)
     log = folder.log()
     try:
         log.claim()  # before the record is read: another driver that still writes it would add what is not read
-        study = rebuild(log.read(), *plan.job.aims)
-        tidy(folder, study)
+        study = rebuild(log.read(), *job.aims)
         journal = Journal(log)
-        coordinator = Coordinator(study, rules_for(plan.job, plan.proposer), journal.add, time.time())
-        warm = plan.job.search.warm_start
-        if warm is not None and not study.recalled:
-            coordinator.recall(warm.study, recall(plan.job), time.time())
+        coordinator = Coordinator(study, rules_for(job, plan.proposer), journal.add, time.time())
+        if job.search.warm_start is not None and not study.recalled:
+            coordinator.recall(job.search.warm_start.study, recall(job), time.time())
+        journal.begin()
+        folder.states = states_of(job, study)
+        tidy(folder, study)
         server = Server(coordinator, journal, plan.proposer, folder, token)
         try:
             yield server
@@ -158,10 +160,15 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
     check(server)
 
 
+def states_of(job: SweepJob, study: Study) -> str | None:
+    """Return where slots keep a study's states themselves, None where they come through the driver."""
+    return None if job.checkpoints.storage is None else place_of(job.checkpoints.storage, job.name, study)
+
+
 def tidy(folder: StudyFolder, study: Study) -> None:
     """Remove what earlier drivers have left in storage that no trial needs."""
     try:
-        removed = remove_strays(folder, study) if study.generation else 0
+        removed = remove_strays(folder, study) if study.generation > 1 else 0
     except OSError as error:  # it costs room and nothing else
         LOG.warning("checkpoints that nothing needs may be left: %s", error)
         return
@@ -209,6 +216,7 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
     # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.
     bound = None if port else host
     heap, neighbours = share_executor(spark, job)
+    states = states_of(job, server.coordinator.study)
     told = SlotPlan(
         study=job.name,
         url=f"http://{host}:{server.start(bound, port)}",
@@ -219,7 +227,7 @@ def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) ->
         preload=tuple(job.preload),
         repeat=job.isolation == "reuse",
         cores=job.cores,
-        door=Client if job.checkpoints.storage is None else partial(DirectClient, job.checkpoints.storage, job.name),
+        door=Client if states is None else partial(DirectClient, states),
         heap=heap,
         neighbours=neighbours,
     )

@@ -128,7 +128,7 @@ def run(
         NoTrialSucceeded: Every trial has ended and none has a value, or none is feasible.
     """
     job = plan.job
-    folder = StudyFolder(job.storage, job.name, job.checkpoints.storage)
+    folder = StudyFolder(job.storage, job.name)
     submission = digest_tree({"token": door.token}) if door else ""
     if fresh and folder.exists() and not folder.is_of(submission):
         recall(job)  # what it starts from must be there before anything is moved

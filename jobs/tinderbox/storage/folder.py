@@ -34,7 +34,7 @@ class StudyFolder(RunFolder):
     best/model.keras, best/parameters.yaml            the winner
     report.html, optuna.log, plots/                   made from the record
 
-    Where slots save states themselves, those are below `states` instead.
+    Where slots save states themselves, those are below `states` instead, which is None where they do not.
 
     Raises:
         BadInput: The URL is of a kind that is not known, or needs a package that is not installed.
@@ -42,9 +42,9 @@ class StudyFolder(RunFolder):
 
     kind, job_file = "study", "job.yaml"
 
-    def __init__(self, storage: str, name: str, states: str | None = None) -> None:
+    def __init__(self, storage: str, name: str) -> None:
         super().__init__(storage, name)
-        self.states = states
+        self.states: str | None = None
         self._logs_come, self._newest_logs = 0, dict[tuple[int, int], int]()
         self._log_locks = tuple(threading.Lock() for _ in range(16))
 
@@ -116,7 +116,7 @@ class StudyFolder(RunFolder):
 
     def takes_state(self, path: str) -> bool:
         """Whether this is where slots save states themselves; what is there is thrown away by its path."""
-        return self.states is not None and path.startswith(f"{self.states.rstrip('/')}/{self.name}/checkpoints/")
+        return self.states is not None and path.startswith(f"{self.states}/checkpoints/")
 
     async def keep_log(self, trial: int, attempt: int, text: str) -> None:
         """Store what an attempt has printed so far, in place of an earlier call's text and never of a later one's."""

@@ -98,6 +98,16 @@ class Journal:
         self.added += 1
         self.news += not isinstance(event, Reported | CheckpointSaved)
 
+    def begin(self) -> None:
+        """Write what was added before anybody waits for it, and return when it is safe.
+
+        Raises:
+            Superseded: A later driver writes this study's record.
+            OSError: Storage does not take it.
+        """
+        self._log.append(b"".join(self._pending))
+        self._pending, self._safe = [], self.added
+
     async def flush(self) -> None:
         """Return when every event added so far is safe in storage.
 

@@ -26,6 +26,7 @@ from tinderbox.spark import slots
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.costs import Costs
+from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.messages import Answer, Ask, Lease, Report
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import take_status
@@ -258,11 +259,47 @@ def test_what_a_killed_driver_has_left_is_removed(
     plan: Plan, recorded: StudyFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A state that was stored and never noted; the log says how many there were, once."""
-    recorded.write("checkpoints/trial-00004/attempt-1-epoch-1", b"never noted")
+    recorded.write("checkpoints/trial-00002/attempt-2-epoch-1", b"never noted")
     for _ in range(2):
         with opened_server(plan, recorded, "secret"):
             assert recorded.names("checkpoints") == ["checkpoints/trial-00001/attempt-1-epoch-1"]
     assert caplog.messages == ["removed checkpoints that an earlier driver has left and nothing needs: 1"]
+
+
+def test_a_driver_that_was_taken_over_removes_nothing(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes to the record first, which a later driver has begun a segment of."""
+    late = "checkpoints/trial-00002/attempt-2-epoch-1"
+    recorded.write(late, b"never noted")
+
+    def rebuild_late(*arguments: Any) -> Study:
+        log = recorded.log()
+        log.claim()
+        log.close()
+        return rebuild(*arguments)
+
+    monkeypatch.setattr(driver, "rebuild", rebuild_late)
+    with pytest.raises(Superseded, match="a later driver"), opened_server(plan, recorded, "secret"):
+        pass
+    assert recorded.has(late)
+
+
+def test_slots_keep_states_in_the_place_of_their_study(
+    plan: Plan, recorded: StudyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver takes states from where it sends slots with them, whichever driver it is."""
+    monkeypatch.setattr(slots, "SlotJobs", Jobs)
+    checkpoints = plan.job.checkpoints.model_copy(update={"storage": str(tmp_path / "shared")})
+    plan = replace(plan, job=plan.job.model_copy(update={"checkpoints": checkpoints}))
+    for _ in range(2):
+        with (
+            opened_server(plan, recorded, "secret") as server,
+            opened_slots(plan, context("local[2]"), server, "secret") as jobs,
+        ):
+            place = f"{tmp_path}/shared/small/19700101T000140.000000Z"  # which began at 100 s
+            assert cast("partial[Any]", cast("Jobs", jobs).plan.door).args == (place,)
+            assert recorded.takes_state(f"{place}/checkpoints/trial-00004/attempt-1-epoch-1")
 
 
 def test_storage_that_cannot_be_tidied(

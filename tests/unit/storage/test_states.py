@@ -13,14 +13,20 @@ import pytest
 
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.states import DirectClient, remove_strays
+from tinderbox.storage.states import DirectClient, place_of, remove_strays
 from tinderbox.sweeping.client import Client
+from tinderbox.sweeping.events import StudyStarted
+from tinderbox.sweeping.history import Attempt, Trial
 from tinderbox.sweeping.history import Checkpoint as StateKept
-from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.messages import Resume
 from tinderbox.sweeping.study import Study
 
 STATE = b"weights" * 1000
+URL = "http://127.0.0.1:1"
+BEGAN = 1_000.25
+PLACE = "small/19700101T001640.250000Z"
+"""Of a study's states, below the folder or URL that studies share, by when it began."""
+
 SHA256 = hashlib.sha256(STATE).hexdigest()
 
 
@@ -66,7 +72,7 @@ def door(coordinator: Any, states: str) -> DirectClient:
 
 def open_door(states: str) -> DirectClient:
     """Open the door of a slot whose states go there."""
-    return DirectClient(states, "small", "http://127.0.0.1:1", "secret")
+    return DirectClient(place_of(states, "small", Study("loss", "minimize", started=BEGAN)), URL, "secret")
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def test_a_state_goes_there_and_back(
 ) -> None:
     """Past the driver, which is told where it is."""
     door.upload(3, 1, 6, "a", write(STATE))
-    path = f"{states}/small/checkpoints/trial-00003/attempt-1-epoch-6"
+    path = f"{states}/{PLACE}/checkpoints/trial-00003/attempt-1-epoch-6"
     assert coordinator.noted == [(3, 1, 6, "a", path, SHA256, len(STATE))]
     door.download(3, 2, "b", resume(path), tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == STATE
@@ -102,7 +108,8 @@ def test_the_driver_reads_it_and_throws_it_away(
 ) -> None:
     """By its own path; one that is gone is no error."""
     door.upload(3, 1, 6, "a", write(STATE))
-    folder, path = StudyFolder(str(tmp_path / "studies"), "small", states), coordinator.noted[0][4]
+    folder, path = StudyFolder(str(tmp_path / "studies"), "small"), coordinator.noted[0][4]
+    folder.states = f"{states}/{PLACE}"
     assert folder.takes_state(path)
     assert folder.fetch(path, tmp_path).read_bytes() == STATE
     folder.remove(path)
@@ -133,37 +140,67 @@ def test_an_attempt_that_is_over_leaves_its_state_to_the_driver(
     coordinator.refused = True
     with pytest.raises(StaleAttempt):
         door.upload(3, 1, 6, "a", write(STATE))
-    assert StudyFolder(states, "small").names() == ["checkpoints/trial-00003/attempt-1-epoch-6"]
+    assert StudyFolder(states, PLACE).names() == ["checkpoints/trial-00003/attempt-1-epoch-6"]
 
 
-def name(trial: int, epoch: int) -> str:
+def name(trial: int, epoch: int, attempt: int = 1) -> str:
     """Return the name of a state in its study."""
-    return f"checkpoints/trial-{trial:05d}/attempt-1-epoch-{epoch}"
+    return f"checkpoints/trial-{trial:05d}/attempt-{attempt}-epoch-{epoch}"
 
 
 def knowing(*paths: str) -> Study:
-    """Return a study whose trials go on from these states."""
+    """Return a study whose trials have had one attempt each, and go on from these states."""
     study = Study("loss", "minimize")
     for number, path in enumerate(paths):
-        study.trials[number] = Trial(number, {}, 7, baseline=False, checkpoint=StateKept(1, 6, path, SHA256, 7))
+        kept = StateKept(1, 6, path, SHA256, 7) if path else None
+        attempts = [Attempt(1, "slot-0", "node", 100.0)]
+        study.trials[number] = Trial(number, {}, 7, baseline=False, checkpoint=kept, attempts=attempts)
     return study
 
 
 def test_states_that_no_record_knows_are_removed(states: str, tmp_path: Path) -> None:
     """Those in the study and those that slots brought to storage, whole or not; the trials' own stay, and all else."""
-    folder, direct = StudyFolder(str(tmp_path / "studies"), "small", states), StudyFolder(states, "small")
+    folder, direct = StudyFolder(str(tmp_path / "studies"), "small"), StudyFolder(states, PLACE)
+    folder.states = f"{states}/{PLACE}"
     for place, trial in ((folder, 0), (direct, 1)):
         for kept in (name(trial, 6), "logs/trial-00000/attempt-1.log"):
             place.write(kept, STATE)
-        for stray in (name(trial, 3), name(7, 6), "checkpoints/trial-00007/.attempt-1-epoch-6.k2j1"):
+        for stray in (name(trial, 3), name(2, 6), "checkpoints/trial-00002/.attempt-1-epoch-6.k2j1"):
             place.write(stray, STATE)
-    StudyFolder(states, "smaller").write(name(3, 6), STATE)
-    study = knowing(name(0, 6), f"{states}//small/{name(1, 6)}")  # the place may have been spelled otherwise
+    study = knowing(name(0, 6), f"{states}//{PLACE}/{name(1, 6)}", "")  # the place may have been spelled otherwise
     assert remove_strays(folder, study) == 6
     assert folder.names() == [name(0, 6), "logs/trial-00000/attempt-1.log"]
     assert direct.names() == [name(1, 6), "logs/trial-00000/attempt-1.log"]
-    assert StudyFolder(states, "smaller").names() == [name(3, 6)]
     assert remove_strays(folder, study) == 0
+
+
+def test_states_of_a_later_driver_are_not_removed(states: str, tmp_path: Path) -> None:
+    """It has leased attempts that the record did not tell of when this driver read it; what is no state stays too."""
+    folder, direct = StudyFolder(str(tmp_path / "studies"), "small"), StudyFolder(states, PLACE)
+    folder.states = f"{states}/{PLACE}"
+    later = [name(0, 6, attempt=2), name(1, 6), "checkpoints/trial-00000/.attempt-2-epoch-7.k2j1", "checkpoints/notes"]
+    for place in (folder, direct):
+        for state in later:
+            place.write(state, STATE)
+    assert remove_strays(folder, knowing("")) == 0
+    assert folder.names() == direct.names() == sorted(later)
+
+
+def test_studies_of_one_name_have_places_of_their_own(states: str, tmp_path: Path) -> None:
+    """As in two storage folders, or when one was set aside; a study that is continued finds its own again."""
+    study = knowing("")
+    study.apply(StudyStarted(time=BEGAN, generation=1))
+    place = place_of(states, "small", study)
+    assert place == f"{states}/{PLACE}" == place_of(f"{states}/", "small", study)
+    study.apply(StudyStarted(time=BEGAN + 60, generation=2))
+    assert place_of(states, "small", study) == place
+    other = StudyFolder(states, PLACE)
+    other.write(name(0, 3), STATE)
+    mine = StudyFolder(str(tmp_path / "studies"), "small")
+    mine.states = place_of(states, "small", Study("loss", "minimize", started=BEGAN + 0.001))
+    assert remove_strays(mine, study) == 0
+    assert not mine.takes_state(f"{place}/{name(0, 3)}")
+    assert other.names() == [name(0, 3)]
 
 
 @pytest.mark.parametrize("changes", [{"sha256": "00"}, {"size": 3}])
@@ -206,9 +243,17 @@ def test_an_earlier_state_comes_through_the_driver(
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/passwd", "/shared/other/checkpoints/x", "checkpoints/x", "/shared/small", "/shared/small/checkpointsx"],
+    [
+        "/etc/passwd",
+        "/shared/other/1/checkpoints/x",
+        "checkpoints/x",
+        "/shared/small/1",
+        "/shared/small/1/checkpointsx",
+    ],
 )
 def test_only_states_of_the_study_are_taken(path: str, tmp_path: Path) -> None:
     """What a slot names is removed some day."""
-    assert not StudyFolder(str(tmp_path), "small", "/shared").takes_state(path)
-    assert not StudyFolder(str(tmp_path), "small").takes_state(path)
+    folder = StudyFolder(str(tmp_path), "small")
+    assert not folder.takes_state(path)
+    folder.states = "/shared/small/1"
+    assert not folder.takes_state(path)

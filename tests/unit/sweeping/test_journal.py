@@ -107,6 +107,23 @@ def test_events_go_down_in_groups(memory_log: Callable[[], Any]) -> None:
     assert len(log.written) <= 3
 
 
+def test_what_a_study_begins_with_is_safe_before_anybody_waits(memory_log: Callable[[], Any]) -> None:
+    """It is written once, where no loop runs yet, and what follows goes on from there."""
+    log = memory_log()
+    journal = Journal(log)
+    journal.add(joined(1))
+    journal.begin()
+    assert log.written == [encode(joined(1))]
+
+    async def main() -> None:
+        await journal.flush()
+        journal.add(joined(2))
+        await journal.flush()
+
+    asyncio.run(main())
+    assert log.written == [encode(joined(1)), encode(joined(2))]
+
+
 def test_nothing_to_write_is_nothing_written(memory_log: Callable[[], Any]) -> None:
     """A flush without a new event returns at once."""
     log = memory_log()
