@@ -96,7 +96,7 @@ def run_sweep(
                 check_java()
                 if slots.failure is not None:
                     raise slots.failure
-                guard(status)
+                guard(status, job.slots)
         except KeyboardInterrupt:
             watcher.tell("stopping: trials that can save pause at their next report")
             pause(server)

@@ -44,6 +44,13 @@ class Standing(Protocol):
         """Whether all of them have."""
 
 
+class Check(Protocol):
+    """A look at work that needs executors."""
+
+    def __call__(self, standing: Standing, wanted: int | None = None) -> None:
+        """Return if there is still hope; so many slots are wanted from now on, as many as before where it is None."""
+
+
 class Pods(Protocol):
     """What is known of the executors' pods."""
 
@@ -83,12 +90,13 @@ class Guard:
         self._ended, self._forgiven = 0, 0
         self._asked, self._told = now, ""
 
-    def check(self, status: Standing, now: float) -> None:
+    def check(self, status: Standing, now: float, wanted: int | None = None) -> None:
         """Return if there is still hope; what keeps slots away goes to the log, once.
 
         Raises:
             NoExecutor: The first executor has not come in time, or too many have died since a trial last ended.
         """
+        self._wanted = self._wanted if wanted is None else wanted
         if status.slots:
             self._began = None
         if self._began is not None and now - self._began > self._patience.start_seconds:
@@ -120,7 +128,7 @@ class Guard:
 @contextmanager
 def guarded(
     spark: SparkContext, slots: int, lose: Callable[[str, str, bool], None] = lambda pod, cause, memory: None
-) -> Iterator[Callable[[Standing], None]]:
+) -> Iterator[Check]:
     """Follow the executors' pods, where there are any, and lend a check that ends work without hope.
 
     `lose` is told of each pod that has died, why, and whether it was out of memory.
@@ -132,7 +140,8 @@ def guarded(
     )
     if not master.startswith("k8s"):
         stranger = Guard(Unseen(master), lambda: None, patience, slots, time.time())
-        yield lambda status: None if master.startswith("local") else stranger.check(status, time.time())
+        here = master.startswith("local")
+        yield lambda standing, wanted=None: None if here else stranger.check(standing, time.time(), wanted)
         return
     from tinderbox.kube.quota import executor_pod, explain_refusal
     from tinderbox.kube.watch import watch_executors
@@ -145,6 +154,6 @@ def guarded(
     pods = watch_executors(str(setting("spark.kubernetes.namespace", "")), str(spark.applicationId), lose)
     guard = Guard(pods, refusal, patience, slots, time.time())
     try:
-        yield lambda status: guard.check(status, time.time())
+        yield lambda standing, wanted=None: guard.check(standing, time.time(), wanted)
     finally:
         pods.stop()

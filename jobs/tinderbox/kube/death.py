@@ -27,9 +27,15 @@ def explain_death(pod: Pod) -> str | None:
 
 def has_ended(pod: Pod) -> bool:
     """Whether what a pod was for is over; one that is being taken away still runs for its grace."""
-    status = pod.get("status", {})
-    codes = [_ended(container).get("exitCode") for container in status.get("containerStatuses") or []]
-    return status.get("phase") in ("Failed", "Succeeded") or any(codes) or (bool(codes) and None not in codes)
+    codes = _codes(pod)
+    return _phase(pod) in ("Failed", "Succeeded") or any(codes) or (bool(codes) and None not in codes)
+
+
+def ended_well(pod: Pod) -> bool:
+    """Whether all containers of a pod ended with code 0, as those of one that is not needed do, or none was started."""
+    codes = _codes(pod)
+    all_well = bool(codes) and all(code == 0 for code in codes)
+    return _phase(pod) in ("Pending", "Succeeded") or (_phase(pod) != "Failed" and all_well)
 
 
 def ran_out_of_memory(pod: Pod) -> bool:
@@ -87,7 +93,7 @@ def _exit(pod: Pod) -> str | None:
             killed = f", killed by signal {code - 128}" if code > 128 else ""
             said = f": {last}" if (last := _last_line(ended.get("message"))) else ""
             return f"pod {name_of(pod)} on node {_node(pod)} ended with exit code {code}{killed}{said}"
-    if pod["metadata"].get("deletionTimestamp"):
+    if pod["metadata"].get("deletionTimestamp") and not ended_well(pod):
         return f"pod {name_of(pod)} on node {_node(pod)} was deleted"
     return None
 
@@ -118,6 +124,16 @@ def _configuration(pod: Pod) -> str | None:
 def _schedule(pod: Pod) -> str | None:
     condition = _condition(pod, "PodScheduled", "False")
     return f"no node takes pod {name_of(pod)}: {condition.get('message', '')}" if condition else None
+
+
+def _phase(pod: Pod) -> str:
+    return str(pod.get("status", {}).get("phase", ""))
+
+
+def _codes(pod: Pod) -> list[int | None]:
+    """Return what the containers of a pod ended with, None for each that has not."""
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return [_ended(status).get("exitCode") for status in statuses]
 
 
 def _containers(pod: Pod) -> list[Mapping[str, Any]]:

@@ -8,7 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tinderbox.kube.death import Pod, explain_death, explain_waiting, has_ended, is_ready, name_of, ran_out_of_memory
+from tinderbox.kube.death import (
+    Pod,
+    ended_well,
+    explain_death,
+    explain_waiting,
+    has_ended,
+    is_ready,
+    name_of,
+    ran_out_of_memory,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -35,6 +44,7 @@ class PodWatch:
         self._look, self._on_death = look, on_death
         self._lock = threading.Lock()
         self._dying: dict[str, str] = {}
+        self._told: set[str] = set()
         self._dead: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
         self._stopped = threading.Event()
@@ -48,7 +58,7 @@ class PodWatch:
         self._stopped.set()
 
     def deaths(self) -> list[str]:
-        """Return why pods have died, in order."""
+        """Return why pods have died, in order; one that ended well when it was taken away is none of them."""
         with self._lock:
             return list(self._dead.values())
 
@@ -64,8 +74,10 @@ class PodWatch:
         with self._lock:
             # A pod's first bad word is the cause; what follows is its consequence.
             began_to_die = death is not None and self._dying.setdefault(name, death) is death
-            has_died = (is_gone or has_ended(pod)) and name in self._dying and name not in self._dead
-            if has_died:
+            is_over = (is_gone or has_ended(pod)) and name in self._dying and name not in self._told
+            if is_over:
+                self._told.add(name)
+            if is_over and not ended_well(pod):
                 self._dead[name] = self._dying[name]
             began_to_wait = waiting is not None and self._waiting.get(name) != waiting
             others = {other: text for other, text in self._waiting.items() if other != name}
@@ -74,8 +86,8 @@ class PodWatch:
             LOG.warning(waiting)
         if began_to_die:
             LOG.warning(death)
-        if has_died:
-            self._on_death(name, self._dead[name], ran_out_of_memory(pod))
+        if is_over:
+            self._on_death(name, self._dying[name], ran_out_of_memory(pod))
 
     def see_all(self, pods: Sequence[Pod]) -> None:
         """Take in all pods that there are; one that is not among them went unseen, and waits no more."""

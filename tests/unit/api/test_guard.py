@@ -81,6 +81,16 @@ def test_missing_slots_are_explained_once(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages == [f"{start}pods", f"{start}memory"]
 
 
+def test_slots_that_are_not_wanted_any_more_are_not_missing(caplog: pytest.LogCaptureFixture) -> None:
+    """The number may change while a study runs, to a lower or a higher one, and stays so."""
+    guard = Guard(FakePods(), lambda: "exceeded quota", PATIENCE, 20, now=0)
+    guard.check(status(slots=2), 21, 2)
+    guard.check(status(slots=2), 42)
+    assert caplog.messages == []
+    guard.check(status(slots=2), 63, 3)
+    assert caplog.messages == ["2 of 3 slots run, and the study goes on with them: exceeded quota"]
+
+
 def test_nobody_asks_where_slots_are_on_their_way(caplog: pytest.LogCaptureFixture) -> None:
     """All there, or pods of which the watch tells why they wait."""
 

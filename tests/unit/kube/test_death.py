@@ -135,6 +135,12 @@ def test_a_deleted_pod_is_told_as_deleted() -> None:
     assert found == "pod digits-exec-1 on node worker-2 was deleted"
 
 
+@pytest.mark.parametrize("status", [{**ended(0), "phase": "Running"}, {"phase": "Pending"}, {"phase": "Succeeded"}])
+def test_a_deleted_pod_that_nothing_ran_in_has_not_died(status: dict[str, Any]) -> None:
+    """It had ended well, or not begun."""
+    assert explain_death(pod(status, deletionTimestamp="2026-11-21T12:00:00Z")) is None
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [

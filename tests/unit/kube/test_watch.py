@@ -79,6 +79,25 @@ def test_a_pod_that_is_taken_away_has_its_grace(
     assert told == [("e1", sentence, False)]
 
 
+def test_a_pod_that_is_not_needed_has_not_died(watch: PodWatch, told: list[tuple[str, str, bool]]) -> None:
+    """Spark ends and deletes executors where fewer are wanted, also such as wait; one that a node took along has."""
+    for name, status in {
+        "idle": {"phase": "Succeeded", **killed("", 0)["status"]},
+        "slow": {"phase": "Running", **killed("", 0)["status"]},
+        "waits": {"phase": "Pending"},
+    }.items():
+        watch.see({**pod(name, **status), "metadata": {"name": name, "deletionTimestamp": "soon"}}, is_gone=True)
+    watch.see(evicted("drained", {"terminated": {"exitCode": 0}}), is_gone=True)
+    assert watch.deaths() == []
+    assert [name for name, *_ in told] == ["drained"]  # whose slots are to go with it
+    watch.see(evicted("gone", {"running": {}}), is_gone=True)
+    watch.see(pod("full", **{**killed("", 0)["status"], "phase": "Failed", "reason": "Evicted", "message": "no disk"}))
+    assert watch.deaths() == [
+        "pod gone was taken away: it was evicted, as when a node is drained",
+        "pod full was evicted from node n1: no disk",
+    ]
+
+
 def test_a_death_for_lack_of_memory_is_told_as_such(watch: PodWatch, told: list[tuple[str, str, bool]]) -> None:
     """The trial was too large for the limit; a child that was killed in a pod that ended well is none."""
     watch.see(killed("e1", 137, "OOMKilled"))
