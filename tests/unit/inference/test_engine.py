@@ -80,6 +80,16 @@ def test_what_fills_a_batch_up_is_not_told(xla: bool, network: MakeNetwork) -> N
     assert engine.predict(rows[1:1]).scores.shape == (0, 2)
 
 
+@pytest.mark.parametrize("xla", [False, True])
+def test_what_fills_a_batch_up_has_no_class(xla: bool, network: MakeNetwork) -> None:
+    """There are as many labels and probabilities as rows."""
+    found = Engine(network(2, outputs=2), Recipe("m", features=("a", "b"), batch=4, xla=xla)).predict(
+        np.array([[0.25, 0.75]], np.float32)
+    )
+    assert found.classes is not None
+    assert (found.classes.tolist(), found.scores.tolist()) == ([[1, 0]], [[0.75, 0.25]])
+
+
 def test_a_graph_is_traced_once(network: MakeNetwork) -> None:
     """Neither smaller batches nor other values make TensorFlow trace anew."""
     traces: list[int] = []
