@@ -16,10 +16,11 @@ from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.plan import describe_job
 from tinderbox.api.sweep import session_for
+from tinderbox.config.infer import Images
 from tinderbox.errors import BadInput
 from tinderbox.inference.probe import Choice, probe
 from tinderbox.inference.recipe import Recipe
-from tinderbox.inference.rows import THUMBNAIL
+from tinderbox.inference.rows import THUMBNAIL, unread_table
 from tinderbox.inference.sources import Files
 from tinderbox.inference.summary import Summary, from_json, merge, summarise, to_json
 from tinderbox.report import render_labels
@@ -148,10 +149,21 @@ class Label:
 
             if plan.held is None:
                 label_stream(stage, together, self._folder.progress, self._keep, watch)
+                if isinstance(plan.job.input, Images):
+                    self._keep_unread(plan, stage.columns)
                 return
             done = self._folder.batches()
             missing = ((number, table) for number, table in enumerate(plan.held(together)) if number not in done)
             label_tables(stage, missing, self._keep, watch)
+
+    def _keep_unread(self, plan: InferPlan, columns: pa.Schema) -> None:
+        """Write rows for the files that Spark has passed over, those of earlier runs among them."""
+        unread, new = self._folder.unread()
+        if new:
+            place, truth = {"model": plan.recipe.model, "node": "driver"}, plan.recipe.truth
+            table = unread_table(columns, unread, place, truth)
+            self._folder.keep(None, table.drop_columns([THUMBNAIL]), to_json(summarise(table, time.time(), 0.0)))
+            self.summary += summarise(unread_table(columns, new, place, truth), time.time(), 0.0)
 
     def _keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinderbox.inference.blocks import Block
+from tinderbox.inference.blocks import Block, Mistake
 from tinderbox.inference.engine import Predictions
 from tinderbox.inference.recipe import Recipe
 
@@ -51,6 +51,15 @@ def tell(predictions: Predictions, recipe: Recipe) -> dict[str, list[Any]]:
     }
 
 
+def unread_table(columns: pa.Schema, paths: Sequence[str], place: Mapping[str, str], truth: bool) -> pa.Table:
+    """Return the rows of files that were listed and could not be read, because nothing is in them."""
+    import pyarrow as pa
+
+    sentence = "the file is empty, or was deleted before it was read"
+    block = Block([], np.empty(0), [Mistake(path, "empty", sentence) for path in paths])
+    return pa.Table.from_batches([make_batch(columns, block, {}, 0.0, place, truth=truth)])
+
+
 def make_batch(
     columns: pa.Schema,
     block: Block,
@@ -67,6 +76,7 @@ def make_batch(
     count = good + bad
     paths = [_text(path) for path in [*block.paths, *(mistake.path for mistake in block.mistakes)]]
     found: dict[str, Sequence[Any]] = {
+        **dict.fromkeys(columns.names, [None] * count),
         "path": paths,
         "truth": [PurePosixPath(path).parent.name if truth and path is not None else None for path in paths],
         "error": [None] * good + [_text(mistake.sentence) for mistake in block.mistakes],

@@ -193,8 +193,8 @@ class Stage:
         self, spark: SparkSession, job: InferJob, recipe: Recipe, model: PackedModel | None, files: Files
     ) -> None:
         own = None if job.columns is None else own_columns(job.columns)
-        self._columns = rows.schema(recipe.regression, own)
-        self._told = from_arrow_schema(self._columns)
+        self.columns = rows.schema(recipe.regression, own)
+        self._told = from_arrow_schema(self.columns)
         self._worker = Worker(job.input, job.limits.bytes, recipe, spark.sparkContext.broadcast(model), files, own)
         self.spark, self.job = spark, job
         for key, value in {**_SETTINGS, "spark.sql.files.minPartitionNum": str(PARTS * job.slots)}.items():
@@ -221,7 +221,7 @@ class Stage:
         import pyarrow as pa
 
         found = some.mapInArrow(self._worker, self._told).toArrow()
-        return pa.Table.from_batches(found.cast(self._columns).to_batches(), self._columns)
+        return pa.Table.from_batches(found.cast(self.columns).to_batches(), self.columns)
 
 
 Keep = Callable[[int, "pa.Table", float], None]

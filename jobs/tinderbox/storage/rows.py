@@ -6,8 +6,10 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from tinderbox.storage.runs import RunFolder
 
@@ -79,11 +81,47 @@ class RowsFolder(RunFolder):
         """Whether nothing was left to label when it ended last."""
         return self.has(f"{self._rows}/_SUCCESS")
 
-    def keep(self, batch: int, table: pa.Table, summary: str) -> None:
-        """Write a micro-batch's rows, its summary first: rows that are there are always in the report."""
+    def keep(self, batch: int | None, table: pa.Table, summary: str) -> None:
+        """Write a micro-batch's rows, its summary first: rows that are there are always in the report.
+
+        Without a number they are those of all files that Spark has listed and not read.
+        """
+        name = "batch-unread" if batch is None else f"batch-{batch:06d}"
         self.remove(f"{self._rows}/_SUCCESS")
-        self.write(f"summaries/{self.version}/batch-{batch:06d}.json", summary.encode())
-        self.write(f"{self._rows}/batch-{batch:06d}.{self.suffix}", encode(table, self.suffix, self.width))
+        self.write(f"summaries/{self.version}/{name}.json", summary.encode())
+        self.write(f"{self._rows}/{name}.{self.suffix}", encode(table, self.suffix, self.width))
+
+    def unread(self) -> tuple[list[str], list[str]]:
+        """Return the files that Spark has listed and not read, for it passes over empty ones, and the new ones of them.
+
+        New are those of which no row is there yet.
+        """
+        rows = {name: self._paths(name) for name in self._batches(self._rows)}
+        told = {path for name, paths in rows.items() if "batch-unread" in name for path in paths}
+        read = {path for name, paths in rows.items() if "batch-unread" not in name for path in paths}
+        unread = self._listed() - read
+        return sorted(unread), sorted(unread - told)
+
+    def _listed(self) -> set[str]:
+        """Return the paths that the stream's first source has noted, by the format that Spark documents as version 1.
+
+        A file of the log has a JSON object on each line, and every tenth one what all before it had.
+        """
+        logs = {name.rpartition("/")[2]: name for name in self.names(f"progress/{self.version}/sources/0")}
+        compact = max((int(name.partition(".")[0]) for name in logs if name.endswith(".compact")), default=-1)
+        last = [logs[name] for name in logs if name.isdigit() and int(name) > compact]
+        if compact >= 0:
+            last.append(logs[f"{compact}.compact"])
+        entries = (line for name in last for line in self.read(name).decode().splitlines() if line.startswith("{"))
+        return {plain_path(unquote(json.loads(entry)["path"])) for entry in entries}
+
+    def _paths(self, name: str) -> list[str]:
+        import pyarrow.dataset as ds
+
+        kind = {"jsonl": "json"}.get(self.suffix, self.suffix)
+        found = ds.dataset(self.path(name), format=kind, filesystem=self._files)
+        paths: list[str] = found.to_table(columns=["path"])["path"].to_pylist()
+        return paths
 
     def finish(self, rows: int) -> None:
         """Mark the rows as whole."""
@@ -91,7 +129,8 @@ class RowsFolder(RunFolder):
 
     def batches(self) -> set[int]:
         """Return the numbers of the micro-batches whose rows are there."""
-        return {int(name.rpartition("batch-")[2].partition(".")[0]) for name in self._batches(self._rows)}
+        numbers = (name.rpartition("batch-")[2].partition(".")[0] for name in self._batches(self._rows))
+        return {int(number) for number in numbers if number.isdigit()}
 
     def summaries(self) -> Iterator[str]:
         """Yield the summaries of all micro-batches, in order."""
@@ -100,6 +139,11 @@ class RowsFolder(RunFolder):
 
     def _batches(self, folder: str) -> list[str]:
         return [name for name in self.names(folder) if name.rpartition("/")[2].startswith("batch-")]
+
+
+def plain_path(path: str) -> str:
+    """Return a path as rows have it: one on this machine without its scheme."""
+    return re.sub("^file:/+", "/", path)
 
 
 def encode(table: pa.Table, suffix: str, width: int) -> bytes:
