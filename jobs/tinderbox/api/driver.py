@@ -91,7 +91,7 @@ def run_sweep(
                 if (changed := edited(job)) is not None:
                     take_over(changed, server, slots, spark.sparkContext)
                     job = changed
-                status = server.call(lambda _: server.status())
+                status = look(server, job.slots)
                 watcher.show(status, server.coordinator.study)
                 check_java()
                 if slots.failure is not None:
@@ -117,15 +117,24 @@ def pause(server: Server) -> None:
         time.sleep(LOOK_SECONDS)
 
 
+def look(server: Server, slots: int) -> Status:
+    """Return where a study stands; slots beyond so many are let go, whenever they have joined."""
+    from tinderbox.spark.slots import slot_number
+
+    def act(coordinator: Coordinator) -> Status:
+        coordinator.dismiss([name for name in coordinator.roster.slots if slot_number(name) >= slots])
+        return server.status()
+
+    return server.call(act)
+
+
 def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContext) -> None:
     """Let a study that runs have the slots and the budget of its edited job."""
     from tinderbox.spark.session import share_executor, want_executors
-    from tinderbox.spark.slots import slot_number
 
     server.allow(Proposer(job), job.budget.time)
     want_executors(spark, job)
     slots.scale(job.slots, share_executor(spark, job)[1])
-    server.call(lambda c: c.dismiss([name for name in c.roster.slots if slot_number(name) >= job.slots]))
     LOG.warning("the job file has changed: %d slots, budget %s", job.slots, describe_job(job)["budget"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +41,11 @@ class Jobs:
     ) -> None:
         self.plan, self.count, self.left = plan, count, left
         self.asked: list[str] = []
+        self.failure: TinderboxError | None = None
+
+    def scale(self, count: int, neighbours: int) -> None:
+        """Note it."""
+        self.asked.append(f"scale {count}")
 
     def start(self) -> None:
         """Note it."""
@@ -75,7 +80,7 @@ def plan(recorded: StudyFolder) -> Plan:
 
 def context(master: str, **settings: str) -> Any:
     """Return what is asked of a Spark context."""
-    return SimpleNamespace(master=master, getConf=lambda: SimpleNamespace(get=lambda name: settings.get(name)))
+    return SimpleNamespace(master=master, getConf=lambda: settings)
 
 
 def test_slots_end_though_the_record_cannot_be_written(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +94,52 @@ def test_slots_end_though_the_record_cannot_be_written(plan: Plan, monkeypatch: 
     assert jobs.asked == ["start", "stop"]
     assert jobs.plan.url == "http://127.0.0.1:4040"
     assert jobs.plan.data == plan.run.data
+
+
+@dataclass
+class Looks:
+    """Does something at each look of a driver at its study, and stops it after the last one."""
+
+    acts: list[Callable[[], None]]
+
+    def show(self, status: object, study: object) -> None:
+        """Do what comes next."""
+        if not self.acts:
+            raise KeyboardInterrupt
+        self.acts.pop(0)()
+
+    def tell(self, step: str) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def _without_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a driver run without Spark, look often, and wait for nothing."""
+    monkeypatch.setattr(driver, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(driver, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(slots, "SlotJobs", Jobs)
+    monkeypatch.setattr("tinderbox.spark.session.check_java", lambda: None)
+    monkeypatch.setattr("tinderbox.spark.session.want_executors", lambda spark, job: None)
+
+
+@pytest.mark.usefixtures("_without_spark")
+def test_a_slot_that_joins_when_fewer_are_wanted_is_let_go(plan: Plan, recorded: StudyFolder) -> None:
+    """It was starting while the job file was edited, and the coordinator did not know it yet."""
+    told = list[list[bool]]()
+    edits = iter([plan.job.model_copy(update={"slots": 1})])
+    spark = cast("Any", SimpleNamespace(sparkContext=context("local[2]")))
+
+    with opened_server(plan, recorded, "secret") as server:
+
+        def ask(request: int) -> None:
+            """Let two slots ask for work."""
+            asks = [Ask(slot=f"slot-{number}", node="node", request=request) for number in range(2)]
+            told.append(server.call(lambda coordinator: [coordinator.lease(one, time.time()).done for one in asks]))
+
+        looks = Looks([lambda: ask(1), lambda: ask(2)])
+        with pytest.raises(KeyboardInterrupt):
+            driver.run_sweep(plan, server, "secret", spark, looks, lambda job: next(edits, None))
+    assert told == [[False, False], [False, True]]
 
 
 @pytest.mark.parametrize(("looks", "seconds"), [(0, 0.0), (2, 0.02), (10**6, 0.1)])
