@@ -18,6 +18,7 @@ from tinderbox.config import SweepJob
 from tinderbox.data import pack
 from tinderbox.errors import TinderboxError
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.log import SegmentLog
 from tinderbox.storage.states import DirectClient, place_of, remove_strays
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import PAUSE_SECONDS, Coordinator
@@ -88,7 +89,7 @@ def run_sweep(
         try:
             while not over:
                 over = server.wait(LOOK_SECONDS)
-                if (changed := edited(job)) is not None:
+                if not over and (changed := edited(job)) is not None:
                     take_over(changed, server, slots, spark.sparkContext)
                     job = changed
                 status = look(server, job.slots)
@@ -146,19 +147,16 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
         Superseded: Another driver takes it over at the same time.
         TinderboxError: The record is damaged, or the study that it starts from is gone.
     """
-    job = plan.job
-    folder.write_job(describe_job(job), plan.run)
+    is_new = not folder.exists()
+    if is_new:
+        folder.write_job(describe_job(plan.job), plan.run)
     log = folder.log()
     try:
-        log.claim()  # before the record is read: another driver that still writes it would add what is not read
-        study = rebuild(log.read(), *job.aims)
-        journal = Journal(log)
-        coordinator = Coordinator(study, rules_for(job, plan.proposer), journal.add, time.time())
-        if job.search.warm_start is not None and not study.recalled:
-            coordinator.recall(job.search.warm_start.study, recall(job), time.time())
-        journal.begin()
-        folder.states = states_of(job, study)
-        tidy(folder, study)
+        coordinator, journal = take_up(plan, log)
+        if not is_new:  # a budget that was raised counts as used only once the record says that the study goes on
+            folder.write_job(describe_job(plan.job), plan.run)
+        folder.states = states_of(plan.job, coordinator.study)
+        tidy(folder, coordinator.study)
         server = Server(coordinator, journal, plan.proposer, folder, token)
         try:
             yield server
@@ -167,6 +165,28 @@ def opened_server(plan: Plan, folder: StudyFolder, token: str) -> Iterator[Serve
     finally:
         log.close()
     check(server)
+
+
+def take_up(plan: Plan, log: SegmentLog) -> tuple[Coordinator, Journal]:
+    """Return the coordinator of a study's record, and its journal, once the record tells that this driver has it.
+
+    Raises:
+        Superseded: Another driver takes it over at the same time.
+        TinderboxError: The record is damaged or cannot be written, or the study that it starts from is gone.
+    """
+    job, journal = plan.job, Journal(log)
+    try:
+        log.claim()  # before the record is read: another driver that still writes it would add what is not read
+        study = rebuild(log.read(), *job.aims)
+        coordinator = Coordinator(study, rules_for(job, plan.proposer), journal.add, time.time())
+        if job.search.warm_start is not None and not study.recalled:
+            coordinator.recall(job.search.warm_start.study, recall(job), time.time())
+        journal.begin()
+    except OSError as error:
+        raise TinderboxError(
+            f"the record of study {job.name!r} cannot be written: {error}; start the study again once it can"
+        ) from error
+    return coordinator, journal
 
 
 def states_of(job: SweepJob, study: Study) -> str | None:

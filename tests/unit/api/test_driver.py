@@ -19,11 +19,13 @@ from tinderbox.api.driver import CHOICE, address_of, lose, opened_server, opened
 from tinderbox.api.guard import guarded
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
+from tinderbox.api.sweep import has_ended
 from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays
 from tinderbox.errors import NoExecutor, Superseded, TinderboxError
 from tinderbox.spark import slots
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.log import SegmentLog
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.costs import Costs
 from tinderbox.sweeping.journal import rebuild
@@ -334,6 +336,54 @@ def test_a_driver_that_was_taken_over_removes_nothing(
     with pytest.raises(Superseded, match="a later driver"), opened_server(plan, recorded, "secret"):
         pass
     assert recorded.has(late)
+
+
+@pytest.mark.parametrize("place", ["rebuild", "Coordinator", "tidy"])
+def test_a_budget_that_was_raised_outlives_a_driver_that_is_killed(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Wherever it is: a study that had ended goes on when the next driver asks whether it has."""
+    job = plan.job.model_copy(update={"budget": plan.job.budget.model_copy(update={"time": 60.0})})
+    recorded.write_job({**recorded.read_job(), "budget": {"time": 30.0}}, plan.run)
+
+    def die(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(driver, place, die)
+    with pytest.raises(KeyboardInterrupt), opened_server(replace(plan, job=job), recorded, "secret"):
+        pass
+    assert not has_ended(recorded, job)
+
+
+def test_a_record_that_cannot_be_written_is_told(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one sentence, and the study stays as it is."""
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SegmentLog, "append", refuse)
+    with (
+        pytest.raises(
+            TinderboxError, match=r"^the record of study 'small' cannot be written: .*No space .* once it can$"
+        ),
+        opened_server(plan, recorded, "secret"),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("_without_spark")
+def test_a_job_file_that_is_edited_as_its_study_ends(plan: Plan, recorded: StudyFolder) -> None:
+    """It is not taken over, nor kept with a study that does not go on by it."""
+    spark = cast("Any", SimpleNamespace(sparkContext=context("local[2]")))
+
+    def edit(job: object) -> None:
+        raise AssertionError(job)
+
+    with opened_server(plan, recorded, "secret") as server:
+        server.coordinator.study.finished = time.time()
+        driver.run_sweep(plan, server, "secret", spark, Looks([lambda: None]), edit)
 
 
 def test_slots_keep_states_in_the_place_of_their_study(
