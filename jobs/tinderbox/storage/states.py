@@ -41,6 +41,8 @@ class DirectClient(Client):
     def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
         """Fetch the state that an attempt goes on from, from wherever it was saved.
 
+        One that is not there is asked of the driver, which sends it, or notes that it is gone.
+
         Raises:
             TinderboxError: It is gone, or not what was saved.
         """
@@ -50,6 +52,8 @@ class DirectClient(Client):
         try:
             with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
                 shutil.copyfile(self._states.fetch(resume.path, Path(scratch)), path)
+        except FileNotFoundError:
+            super().download(trial, attempt, slot, resume, path)
         except OSError as error:
             raise TinderboxError(f"{resume.path} cannot be read: {error}") from error
         if checkpoint.digest(path) != (resume.sha256, resume.size):

@@ -37,6 +37,7 @@ class Coordinator:
         self.noted: list[tuple[Any, ...]] = []
         self.refused = False
         self.fetched: list[tuple[int, int, str]] = []
+        self.content: bytes | None = None
 
     def note_state(self, *state: Any) -> None:
         """Note a state."""
@@ -47,6 +48,8 @@ class Coordinator:
     def download(self, trial: int, attempt: int, slot: str, resume: Resume, path: Path) -> None:
         """Fetch a state through the driver."""
         self.fetched.append((trial, attempt, slot))
+        if self.content is not None:
+            path.write_bytes(self.content)
 
 
 @pytest.fixture
@@ -218,10 +221,18 @@ def test_a_state_that_has_changed_is_told(
         door.download(3, 2, "b", resume(path, **changes), tmp_path / "fetched")
 
 
-def test_a_state_that_is_gone_is_told(door: DirectClient, states: str, tmp_path: Path) -> None:
-    """With its place."""
-    with pytest.raises(TinderboxError, match="/nothing cannot be read: "):
-        door.download(3, 2, "b", resume(f"{states}/nothing"), tmp_path / "fetched")
+def test_a_state_that_is_gone_is_asked_of_the_driver(
+    door: DirectClient, coordinator: Coordinator, states: str, tmp_path: Path
+) -> None:
+    """Which has it noted, so that the trial begins anew; what only cannot be read is told with its place."""
+    coordinator.content = STATE
+    door.download(3, 2, "b", resume(f"{states}/{PLACE}/nothing"), tmp_path / "fetched")
+    assert coordinator.fetched == [(3, 2, "b")]
+    assert (tmp_path / "fetched").read_bytes() == STATE
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TinderboxError, match="/folder cannot be read: "):
+        door.download(3, 2, "b", resume(f"{tmp_path}/folder"), tmp_path / "fetched")
+    assert coordinator.fetched == [(3, 2, "b")]
 
 
 def test_storage_that_takes_nothing_is_told(coordinator: Any, write: Callable[[bytes], Path], tmp_path: Path) -> None:
