@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinderbox.api.predict import predict
     from tinderbox.api.result import SweepResult, open_study
     from tinderbox.api.sweep import sweep
     from tinderbox.config.spoken import Choice, Float, Int
@@ -22,6 +23,7 @@ __all__ = [
     "Trial",
     "keras_callback",
     "open_study",
+    "predict",
     "sweep",
 ]
 
@@ -34,6 +36,7 @@ _HOMES = {
     "Trial": "tinderbox.sweeping.trial:Trial",
     "keras_callback": "tinderbox.sweeping.keras:keras_callback",
     "open_study": "tinderbox.api.result:open_study",
+    "predict": "tinderbox.api.predict:predict",
     "sweep": "tinderbox.api.sweep:sweep",
 }
 

@@ -135,8 +135,9 @@ class Label:
     def run(self, spark: SparkSession, plan: InferPlan, recipe: Recipe, choice: Choice) -> None:
         """Label all that is new."""
         from tinderbox.spark.session import check_java
-        from tinderbox.spark.streams import Stage, label_stream, label_tables
+        from tinderbox.spark.streams import Stage, label_stream, label_tables, settle
 
+        settle(spark, plan.job.slots)
         together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
         with (
             Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage,
@@ -186,7 +187,8 @@ def choose(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: In
     batch = None if job.batch == "auto" else job.batch
     xla = None if job.xla == "auto" else job.xla
     kept = f"probe-{plan.version[:12]}.json"
-    from tinderbox.spark.streams import count_input, on_one_executor
+    from tinderbox.spark.reading import count_input
+    from tinderbox.spark.streams import on_one_executor
 
     few = plan.held is not None or (count_input(spark, job, FEW + 1) <= FEW and not is_packed(plan))
     if model is None or (batch is not None and xla is not None) or few:

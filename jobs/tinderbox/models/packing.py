@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,22 @@ def pack_model(path: Path, weights: Path | None = None) -> PackedModel:
         return PackedModel(form, whole, _digest(form, _members(whole) if form == "keras" else files))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: cannot be read: {error}") from error
+
+
+def pack_loaded(model: Any) -> PackedModel:
+    """Return a Keras model that is in this process, as its own file would be packed.
+
+    Raises:
+        BadInput: It is none.
+    """
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise BadInput(f"model: must be a Keras model, a path, a URL or a mapping, got {type(model).__name__}")
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "model.keras")
+        model.save(path)
+        return pack_model(path)
 
 
 def _tell(path: Path) -> Form:

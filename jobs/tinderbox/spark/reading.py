@@ -1,0 +1,73 @@
+"""The input of a batch inference as Spark reads it: a table, or a stream of what has come since the last time."""
+
+from __future__ import annotations
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - as all of Spark's users call it
+
+from tinderbox.config import InferJob
+from tinderbox.config.infer import Held, Images, Rows
+from tinderbox.errors import BadInput
+from tinderbox.spark.slots import first_line
+
+_FILE = "path string, modificationTime timestamp, length long, content binary"
+
+
+def count_input(spark: SparkSession, job: InferJob, most: int) -> int:
+    """Return how many files, or rows of tables, the input has, `most` where there are more.
+
+    Raises:
+        BadInput: There is no such path, or its columns are not those that the job names.
+    """
+    return read_input(spark, job).select("path").limit(most).count()
+
+
+def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
+    """Return the input as columns `path` and `content`, or `path` and the features, or the paths of archives.
+
+    With `rows` it is a stream, of which a micro-batch has so many files, or of archives and tables a volume of bytes.
+
+    Raises:
+        BadInput: There is no such path, or its columns are not those that the job names.
+    """
+    source = job.input
+    assert not isinstance(source, Held)  # noqa: S101 - it lies in this process
+    portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", job.limits.volume)
+    reader = spark.readStream.option(*portion) if rows else spark.read
+    reader = reader.option("recursiveFileLookup", "true")
+    try:
+        if isinstance(source, Rows):
+            schema = spark.read.options(header="true", inferSchema="true", recursiveFileLookup="true")
+            columns = schema.format(source.source).load(source.path).schema
+            found = reader.option("header", "true").schema(columns).format(source.source).load(source.path)
+            return select_columns(found, source, job.limits.bytes)
+        if isinstance(source, Images) and source.pattern is not None:
+            reader = reader.option("pathGlobFilter", source.pattern)
+        files = reader.format("binaryFile").schema(_FILE).load(source.path)
+    except AnalysisException as error:
+        raise BadInput(f"input: {source.path} cannot be read: {first_line(error)}") from error
+    files = files.withColumn("path", F.regexp_replace("path", "^file:/+", "/"))
+    if not isinstance(source, Images):
+        return files.select("path")
+    # Spark reads a file as a whole, and fails above 2 GiB: those that are too large must never be opened.
+    small = files.filter(F.col("length") <= job.limits.bytes).select("path", "content")
+    large = files.filter(F.col("length") > job.limits.bytes).select("path", F.lit(None).cast("binary").alias("content"))
+    return small.union(large)
+
+
+def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
+    """Return the columns that are needed of a table.
+
+    Raises:
+        BadInput: It has not all of them.
+    """
+    wanted = [name for name in [source.key, source.image, *(source.features or [])] if name is not None]
+    for name in wanted:
+        if name not in found.columns:
+            raise BadInput(f"input: {source.path} has the columns {', '.join(found.columns)}, and not {name}")
+    path = F.col("_metadata.file_path") if source.key is None else F.col(source.key).cast("string")
+    if source.image is None:
+        return found.select(path.alias("path"), *[F.col(name).cast("float") for name in source.features or []])
+    held = F.col(source.image)
+    return found.select(path.alias("path"), F.when(F.length(held) <= limit, held).alias("content"))

@@ -1,0 +1,92 @@
+"""What a Python worker of an executor does in a batch inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from pyspark import Broadcast, TaskContext
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
+
+from tinderbox.config.infer import Held, Images, Records, Rows, Tars
+from tinderbox.errors import BadInput
+from tinderbox.inference.blocks import Block, number_blocks, picture_blocks, raw_blocks
+from tinderbox.inference.labelling import Labeller, find_labeller
+from tinderbox.inference.own import OwnLabeller
+from tinderbox.inference.recipe import Recipe
+from tinderbox.inference.sources import Files, from_columns, from_records, from_tars
+from tinderbox.models.network import PackedModel
+from tinderbox.process import set_gpus, set_threads
+from tinderbox.spark.executor import find_gpus, find_place
+from tinderbox.spark.slots import first_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    Tables = Iterator[pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a Python worker does with the rows of its task; it travels in Spark's closure.
+
+    `own` are the columns of a user's function, None where there is a model; `limit` is the largest file in bytes.
+    """
+
+    source: Images | Tars | Records | Rows | Held
+    limit: int
+    recipe: Recipe
+    model: Broadcast[PackedModel | None]
+    files: Files
+    own: pa.Schema | None = None
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Yield what is predicted for a task's rows."""
+        set_threads(self.recipe.threads)
+        set_gpus(find_gpus(TaskContext.get()))
+        labeller = self._labeller()
+        with ThreadPoolExecutor(self.recipe.threads) as threads:
+            yield from labeller.label(self._blocks(tables, threads), find_place()[0])
+
+    def _labeller(self) -> Labeller | OwnLabeller:
+        packed = self.model.value
+        if packed is not None:
+            return find_labeller(self.recipe, packed)
+        called = "values" if self.recipe.features else "image" if self.recipe.frame else "content"
+        assert self.own is not None  # noqa: S101 - a job has a model or a function with its columns
+        return OwnLabeller(self.recipe.predict, called, self.own, self.recipe.model)
+
+    def _blocks(self, tables: Tables, threads: ThreadPoolExecutor) -> Iterator[Block]:
+        source, recipe = self.source, self.recipe
+        if recipe.features:
+            return number_blocks(tables, recipe.features, recipe.batch)
+        if isinstance(source, Tars):
+            pictures = from_tars(_names(tables), self.limit, self.files.opened)
+        elif isinstance(source, Records):
+            pictures = from_records(_names(tables), source.image, source.key, self.limit, self.files.fetched)
+        else:
+            pictures = from_columns(tables, self.limit)
+        if recipe.frame is None:
+            return raw_blocks(pictures, recipe.batch)
+        return picture_blocks(pictures, recipe.frame, recipe.batch, threads)
+
+
+def _names(tables: Tables) -> Iterator[str]:
+    for table in tables:
+        yield from table.column("path").to_pylist()
+
+
+def own_columns(columns: Mapping[str, str]) -> pa.Schema:
+    """Return the columns that a user's function returns, their types by Spark's names.
+
+    Raises:
+        BadInput: Spark knows no such type.
+    """
+    told = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+    try:
+        return to_arrow_schema(cast("StructType", StructType.fromDDL(told)))
+    except Exception as error:
+        raise BadInput(f"columns: {first_line(error)}; types are Spark's, such as float or array<string>") from error
