@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from tinderbox.errors import BadInput, StaleAttempt, Superseded
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import CheckpointSaved
-from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT
+from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT, Answer
 from tinderbox.sweeping.status import Status
 
 LARGEST_MESSAGE = 2 << 20
@@ -129,6 +129,8 @@ class Routes:
             await self._host.settle()
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), patience)
+            if ask.slot not in self._host.coordinator.roster.slots:  # given up meanwhile; if it lives, it asks again
+                return await self._reply(ANSWER, Answer())
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report and reply with the decision."""

@@ -428,6 +428,25 @@ def test_a_long_poll_has_an_end(visit: Any, monkeypatch: pytest.MonkeyPatch) -> 
     visit(steps, trials=1, proposed=False)
 
 
+def test_a_long_poll_of_a_slot_that_was_given_up_gets_no_work(visit: Any) -> None:
+    """Its pod is gone, and its request waits here still; a slot that lives asks again, and is met anew."""
+
+    async def steps(site: Site) -> None:
+        desk = site.host.desk
+        waiting = asyncio.create_task(site.post("/lease", ASK.dump_json(desk.ask("a@n1", 1))))
+        await asyncio.sleep(0.1)
+        desk.coordinator.lose_host("pod-n1", "its node is gone", desk.now)
+        desk.propose()
+        site.host.change()
+        reply = await asyncio.wait_for(waiting, 5)
+        assert await reply.json() == {"lease": None, "done": False}
+        assert not desk.coordinator.roster.slots
+        reply = await site.post("/lease", ASK.dump_json(desk.ask("a@n1", 2)))
+        assert (await reply.json())["lease"]["trial"] == 0
+
+    visit(steps, trials=1, proposed=False)
+
+
 def test_a_heartbeat_is_held_back_until_the_study_ends(visit: Any) -> None:
     """So that a slot learns at once when its time is up."""
 
