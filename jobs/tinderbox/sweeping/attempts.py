@@ -1,4 +1,4 @@
-"""How attempts begin and end: which trial is next, what its end means for trial, rung and node, and what is kept of it.
+"""How attempts begin and end: which trial is next, and what its end means for trial, rung and node.
 
 Every change is an event that goes to `record` before the study takes it in.
 """
@@ -10,20 +10,18 @@ from collections.abc import Callable
 from typing import Literal
 
 from tinderbox.errors import StaleAttempt
+from tinderbox.sweeping.checkpoints import Checkpoints
 from tinderbox.sweeping.costs import Dearest
 from tinderbox.sweeping.events import (
     LOSSES,
     AttemptEnded,
     AttemptStarted,
-    CheckpointFreed,
-    CheckpointSaved,
     Event,
     NodeAvoided,
     Outcome,
     RungDecided,
 )
 from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
-from tinderbox.sweeping.leaders import Leaders
 from tinderbox.sweeping.messages import Lease, Resume
 from tinderbox.sweeping.roster import Roster, Slot
 from tinderbox.sweeping.rules import Rules
@@ -33,16 +31,14 @@ from tinderbox.sweeping.turns import Turns
 
 
 class Attempts:
-    """The attempts of one study's trials; `garbage` lists the files that no trial needs any more."""
+    """The attempts of one study's trials."""
 
     def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None]) -> None:
         self.study, self.rules, self.roster = study, rules, Roster()
         self.turns, self.rungs = Turns(study.open.values()), climb(study, rules)
         self._dearest = None if rules.costs is None else Dearest(rules.costs, study)
-        self.leaders = Leaders(study, max(rules.top, 1))
-        self.garbage: list[str] = []
+        self.checkpoints = Checkpoints(study, rules, self.append)
         self._record = record
-        self._saved: dict[int, float] = {}
 
     @property
     def all_proposed(self) -> bool:
@@ -145,7 +141,8 @@ class Attempts:
     def start(self, trial: Trial, slot: Slot, now: float) -> Lease:
         """Begin a trial's next attempt on a slot."""
         attempt, kept = trial.attempt + 1, trial.checkpoint
-        slot.trial, slot.memory, slot.can_save, self._saved[trial.number] = trial.number, 0, True, now
+        slot.trial, slot.memory, slot.can_save = trial.number, 0, True
+        self.checkpoints.begin(trial, now)
         self.append(AttemptStarted(time=now, trial=trial.number, attempt=attempt, slot=slot.name, node=slot.node))
         if self.rungs is not None:
             self.rungs.withdraw(trial)
@@ -178,15 +175,7 @@ class Attempts:
             self.turns.add(trial)
         elif trial.state is State.PAUSED and self.rungs is not None:
             self.rungs.pause(trial)
-        fallen = self.leaders.take(trial)
-        for other in (trial, fallen):
-            if other is not None:
-                self._tidy(other, now)
-
-    def tidy(self, now: float) -> None:
-        """Throw away what a driver had not come to that died at the end of an attempt."""
-        for trial in self.study.ended:
-            self._tidy(trial, now)
+        self.checkpoints.take(trial, now)
 
     def release(self, cause: str, now: float) -> None:
         """Give every running trial back, for a later driver."""
@@ -213,62 +202,6 @@ class Attempts:
             told = f"it was tried again, and lost that attempt because {cause}"
         if is_enough:
             self.append(NodeAvoided(time=now, node=node, cause=told))
-
-    # Checkpoints
-
-    def is_due(self, trial: Trial, epoch: int, now: float) -> bool:
-        """Whether a trial's newest state is to be saved, so that little is lost with its slot."""
-        rules = self.rules
-        by_epochs = rules.checkpoint_epochs is not None and epoch - trial.kept >= rules.checkpoint_epochs
-        age = now - self._saved.get(trial.number, now)
-        return by_epochs or (rules.checkpoint_seconds is not None and age >= rules.checkpoint_seconds)
-
-    def keep(self, trial: Trial, checkpoint: CheckpointSaved) -> None:
-        """Note that a trial's state is safe, in the place of an earlier one; a repeated note changes nothing.
-
-        Raises:
-            StaleAttempt: The trial's newest report is another one.
-        """
-        if checkpoint.epoch != trial.epoch:
-            raise StaleAttempt(
-                f"trial {trial.number} is at epoch {trial.epoch}, and this checkpoint at {checkpoint.epoch}"
-            )
-        kept = trial.checkpoint
-        if kept is not None and (kept.attempt, kept.epoch, kept.sha256) == (
-            checkpoint.attempt,
-            checkpoint.epoch,
-            checkpoint.sha256,
-        ):
-            return
-        self.append(checkpoint)
-        self._saved[trial.number] = checkpoint.time
-        self.roster.forgive(trial.attempts[-1].node)
-        if kept is not None and kept.path != checkpoint.path:
-            self._free(trial, kept, checkpoint.time)
-
-    def refuse(self, checkpoint: CheckpointSaved) -> None:
-        """Throw a state away that nobody waits for, but not the one that is kept: a note of it may be repeated late."""
-        kept = self.study.trials[checkpoint.trial].checkpoint if checkpoint.trial in self.study.trials else None
-        if kept is None or kept.path != checkpoint.path:
-            self.garbage.append(checkpoint.path)
-
-    def miss(self, trial: Trial, path: str, now: float) -> None:
-        """Note that the state of a trial is gone; it is not thrown away, for it may be there and out of reach now."""
-        if trial.checkpoint is not None and trial.checkpoint.path == path:
-            self._forget(trial, trial.checkpoint, now)
-
-    def _tidy(self, trial: Trial, now: float) -> None:
-        """Throw the state of a trial away that has ended, unless it is the best one or the baseline."""
-        is_wanted = trial in self.leaders or trial is self.study.best or trial is self.study.baseline
-        if trial.checkpoint is not None and trial.state.ended and not is_wanted:
-            self._free(trial, trial.checkpoint, now)
-
-    def _free(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
-        self._forget(trial, checkpoint, now)
-        self.garbage.append(checkpoint.path)
-
-    def _forget(self, trial: Trial, checkpoint: Checkpoint, now: float) -> None:
-        self.append(CheckpointFreed(time=now, trial=trial.number, path=checkpoint.path, size=checkpoint.size))
 
 
 def _count_losses(trial: Trial) -> int:

@@ -48,11 +48,12 @@ class Coordinator:
     def __init__(self, study: Study, rules: Rules, record: Callable[[Event], None], now: float) -> None:
         self.study = study
         self._attempts = Attempts(study, rules, record)
+        self._checkpoints = self._attempts.checkpoints
         self._decisions = Decisions(self._attempts)
         self._closing = self._closed = False
         self._attempts.append(StudyStarted(time=now, generation=study.generation + 1))
         self._attempts.release("the driver that leased it is gone", now)
-        self._attempts.tidy(now)
+        self._checkpoints.tidy(now)
 
     @property
     def roster(self) -> Roster:
@@ -66,7 +67,7 @@ class Coordinator:
 
     def clear_garbage(self) -> list[str]:
         """Return the files that no trial needs any more, once."""
-        garbage, self._attempts.garbage = self._attempts.garbage, []
+        garbage, self._checkpoints.garbage = self._checkpoints.garbage, []
         return garbage
 
     # Proposals
@@ -224,7 +225,7 @@ class Coordinator:
 
     def miss(self, number: int, path: str, now: float) -> None:
         """Note that a trial's state is not in storage any more, so that its next attempt begins anew."""
-        self._attempts.miss(self.study.trials[number], path, now)
+        self._checkpoints.miss(self.study.trials[number], path, now)
 
     def saved(self, checkpoint: CheckpointSaved, slot: str) -> None:
         """Note that the state of a trial's newest report is safe; a repeated note changes nothing.
@@ -233,10 +234,12 @@ class Coordinator:
             StaleAttempt: The attempt is not the trial's any more, or its newest report is another one.
         """
         try:
-            self._attempts.keep(self._attempts.current(checkpoint.trial, checkpoint.attempt, slot), checkpoint)
+            trial = self._attempts.current(checkpoint.trial, checkpoint.attempt, slot)
+            self._checkpoints.keep(trial, checkpoint)
         except StaleAttempt:
-            self._attempts.refuse(checkpoint)
+            self._checkpoints.refuse(checkpoint)
             raise
+        self.roster.forgive(trial.attempts[-1].node)
 
     def finish(self, number: int, finish: Finish, now: float) -> Answer:
         """End an attempt and return the slot's next lease; an attempt that has already ended changes nothing.

@@ -57,7 +57,7 @@ class Decisions:
                 attempts.end(trial, "diverged", f"{name} was {value} in epoch {report.epoch}", now)
                 return Decision(action="stop")
         if report.last:
-            return Decision(save=report.can_save and (trial.baseline or attempts.leaders.would_take(trial)))
+            return Decision(save=report.can_save and attempts.checkpoints.would_keep(trial))
         if level is not None and level > trial.passed and attempts.rungs is not None:
             decision = self._meet_rung(attempts.rungs, trial, report, level, now)
             if decision.action != "go_on":
@@ -67,7 +67,7 @@ class Decisions:
         if closing:
             attempts.end(trial, "released", TIME_IS_UP, now)
             return Decision(action="stop")
-        return Decision(save=report.can_save and attempts.is_due(trial, report.epoch, now))
+        return Decision(save=report.can_save and attempts.checkpoints.is_due(trial, report.epoch, now))
 
     def _meet_rung(self, rungs: Rungs, trial: Trial, report: Report, level: int, now: float) -> Decision:
         """Decide what a trial does that has reached a rung; the baseline runs whole, for it is compared with."""
