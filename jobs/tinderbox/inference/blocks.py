@@ -113,22 +113,21 @@ def raw_blocks(pictures: Iterable[Picture], batch: int) -> Iterator[Block]:
 
 
 def number_blocks(tables: Iterable[pa.RecordBatch], features: Sequence[str], batch: int) -> Iterator[Block]:
-    """Yield rows of numbers, from the columns `features` beside `path`; one with a null or a NaN is broken."""
-    coming = _numbers(tables, features)
+    """Yield rows of numbers: `path` comes first, then the `features`; one with a null or a NaN is broken."""
+    coming = _numbers(tables)
     while some := list(islice(coming, batch)):  # Spark's tables are smaller than most batches
         yield _split([path for path, _ in some], np.stack([row for _, row in some]), features)
 
 
-def _numbers(tables: Iterable[pa.RecordBatch], features: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _numbers(tables: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, NDArray[np.float32]]]:
     import pyarrow as pa
 
     for table in tables:
-        columns = [
-            table.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for name in features
-        ]
+        paths, *numbers = table.columns
+        columns = [column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in numbers]
         with np.errstate(over="ignore"):  # what is too large for float32 is no finite number
             matrix = np.column_stack(columns).astype(np.float32)
-        yield from zip(table.column("path").to_pylist(), matrix, strict=True)
+        yield from zip(paths.to_pylist(), matrix, strict=True)
 
 
 def _split(paths: list[str], values: NDArray[np.float32], features: Sequence[str]) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as all of Spark's users call it
 
 from tinderbox.config import InferJob
@@ -38,7 +38,8 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     reader = reader.option("recursiveFileLookup", "true")
     try:
         if isinstance(source, Rows):
-            schema = spark.read.options(header="true", inferSchema="true", recursiveFileLookup="true")
+            # Without types of its own, or the key 007 would be 7.
+            schema = spark.read.options(header="true", recursiveFileLookup="true")
             columns = schema.format(source.source).load(source.path).schema
             found = reader.option("header", "true").schema(columns).format(source.source).load(source.path)
             return select_columns(found, source, job.limits.bytes)
@@ -66,8 +67,17 @@ def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
     for name in wanted:
         if name not in found.columns:
             raise BadInput(f"input: {source.path} has the columns {', '.join(found.columns)}, and not {name}")
-    path = F.col("_metadata.file_path") if source.key is None else F.col(source.key).cast("string")
+    path = F.col("_metadata.file_path") if source.key is None else _named(source.key).cast("string")
     if source.image is None:
-        return found.select(path.alias("path"), *[F.col(name).cast("float") for name in source.features or []])
-    held = F.col(source.image)
+        # What is no number becomes null, and so a row with an error. Spark's mapInArrow knows no name with a dot.
+        numbers = [
+            _named(name).try_cast("float").alias(f"feature_{at}") for at, name in enumerate(source.features or [])
+        ]
+        return found.select(path.alias("path"), *numbers)
+    held = F.coalesce(_named(source.image), F.lit(b""))  # null is as an empty file, and not as one that is too large
     return found.select(path.alias("path"), F.when(F.length(held) <= limit, held).alias("content"))
+
+
+def _named(name: str) -> Column:
+    """Return the column of this name, in which a dot is nothing but a dot."""
+    return F.col("`" + name.replace("`", "``") + "`")

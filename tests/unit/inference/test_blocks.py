@@ -169,9 +169,9 @@ def table(paths: list[str | None], **columns: pa.Array) -> pa.RecordBatch:
 
 
 def test_numbers_keep_their_rows_and_the_order_of_features() -> None:
-    """Columns come in the order of the features, not of the table, and rows go on over tables."""
+    """Rows go on over tables, whatever the columns are called on their way."""
     tables = [
-        table([f"{n}" for n in part], b=pa.array([n * 10.0 for n in part]), a=pa.array([float(n) for n in part]))
+        table([f"{n}" for n in part], x=pa.array([float(n) for n in part]), y=pa.array([n * 10.0 for n in part]))
         for part in (range(3), range(3, 5), range(0), range(5, 7))
     ]
     found = list(number_blocks(tables, ["a", "b"], 4))
