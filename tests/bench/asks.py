@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.handover import run_study
 from tests.bench.rows import Row, quantile, ratios, spread
 from tests.bench.studies import SlotHost, finished, plan_study
-from tinderbox.api.driver import rules_for
+from tinderbox.api.opening import rules_for
 from tinderbox.api.plan import Plan
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.messages import Ask, Report

@@ -23,7 +23,7 @@ from scipy.interpolate import RegularGridInterpolator
 from tests.bench.functions import cost
 from tests.bench.record import EPOCHS, SPACE, TABLE
 from tests.bench.rows import Row
-from tinderbox.api.driver import rules_for
+from tinderbox.api.opening import rules_for
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import CheckpointSaved, Parameters

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinderbox.api.driver import opened_server
+from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays, pack, unpack

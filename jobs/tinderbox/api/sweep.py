@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinderbox.api.driver import Door, Watcher, opened_server, run_sweep
+from tinderbox.api.driver import Door, Watcher, run_sweep
 from tinderbox.api.edits import JobFile
 from tinderbox.api.ending import leave_behind
+from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
 from tinderbox.api.recall import recall
 from tinderbox.api.result import SweepResult, open_study

@@ -14,7 +14,7 @@ import pytest
 
 from tinderbox.api import recall as recalling
 from tinderbox.api import sweep
-from tinderbox.api.driver import opened_server
+from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import describe_job, make_plan
 from tinderbox.api.recall import recall
 from tinderbox.config import SweepJob, check_sweep
