@@ -51,7 +51,7 @@ def test_two_drivers_that_are_alive(plan: Plan, recorded: StudyFolder) -> None:
     new = drivers.enter_context(opened_server(plan, recorded, "secret"))
     attempt = new.coordinator.study.trials[4].attempts[0]
     assert (attempt.slot, attempt.outcome) == ("a", "released")
-    with pytest.raises(Superseded, match="a later driver has taken over"):  # which has written nothing yet
+    with pytest.raises(Superseded, match="a later driver has taken over"):
         old.call(lambda coordinator: coordinator.report(4, report, time.time()))
     new.start("127.0.0.1")
     leased = new.call(lease("b")).lease
