@@ -126,12 +126,13 @@ def test_modules_of_the_users_are_imported_before_a_model_is_loaded(
     packed: PackedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They register layers."""
-    (tmp_path / "layers_of_mine.py").write_text("")
+    (tmp_path / "registering.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def check(model: PackedModel) -> Network:
-        assert "layers_of_mine" in sys.modules
+        assert "registering" in sys.modules
         return load_model(model)
 
     monkeypatch.setattr(labelling, "load_model", check)
-    find_labeller(Recipe("m", regression=True, features=("x", "y"), preload=("layers_of_mine",)), packed)
+    find_labeller(Recipe("m", regression=True, features=("x", "y"), preload=("registering",)), packed)
+    del sys.modules["registering"]

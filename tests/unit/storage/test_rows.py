@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -218,6 +219,21 @@ def test_rows_that_are_there_are_left_alone(folder: RowsFolder) -> None:
     before = held(folder)
     folder.begin(anew=False)
     assert held(folder) == before
+
+
+def test_files_that_spark_has_listed_and_not_read(folder: RowsFolder) -> None:
+    """Those of which no row is there are told, the ones that were told before are not new, whatever they are called."""
+    listed = ["/d/a b.png", '/d/é, "x".png', "/d/two\nlines.png", "/d/50%41.png", "/d/e.png"]
+    urls = [f"file://{quote(path)}" for path in listed]
+    log = {"9.compact": urls[:2], "8": urls[:1], "10": urls[2:4], "11": urls[4:]}
+    for name, paths in log.items():
+        lines = ["v1", *(json.dumps({"path": path, "timestamp": 1, "batchId": 1}) for path in paths)]
+        folder.write(f"progress/{folder.version}/sources/0/{name}", "\n".join(lines).encode())
+    folder.keep(0, table(*listed[1:4]), "first")
+    assert folder.unread() == ([listed[0], listed[4]], [listed[0], listed[4]])
+    folder.keep(None, table(listed[0]), "unread")
+    assert folder.unread() == ([listed[0], listed[4]], [listed[4]])
+    assert folder.batches() == {0}
 
 
 def test_what_a_killed_driver_was_writing_is_no_row(tmp_path: Path) -> None:
