@@ -13,8 +13,9 @@ help:  ## Print this help
 ##@ Use
 
 .PHONY: demo
-demo: $(INSTALLED)  ## Run a real sweep on this machine: scikit-learn's digits, learning rate x width
+demo: $(INSTALLED)  ## Run a real sweep on this machine, on scikit-learn's digits, and label held-out ones by its winner
 	$(BIN)/tinderbox sweep jobs/sweep-digits.yaml --fresh
+	$(BIN)/tinderbox infer jobs/infer-digits.yaml --force
 
 ##@ Develop
 

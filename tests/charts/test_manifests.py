@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.charts.chart import MANIFESTS, ROOT, Thing, container, environment, manifest, mounts, render
-from tinderbox.config import read_sweep
+from tinderbox.config import read_any
 
 EACH = pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 MNIST = ROOT / "jobs" / "sweep-mnist.yaml"
@@ -32,7 +32,7 @@ def test_a_manifest_is_one_config_map_and_one_job_of_the_same_name(path: Path) -
     assert (config_map["kind"], config_map["metadata"]["name"]) == ("ConfigMap", path.stem)
     assert (job["kind"], job["metadata"]["name"]) == ("Job", path.stem)
     assert config_map["metadata"]["labels"] == job["metadata"]["labels"]
-    assert job["metadata"]["labels"]["app.kubernetes.io/instance"] == read_sweep(path).name
+    assert job["metadata"]["labels"]["app.kubernetes.io/instance"] == read_any(path).name
     pod = job["spec"]["template"]["spec"]
     assert by_name(pod["volumes"])["job"] == {"name": "job", "configMap": {"name": path.stem}}
 
@@ -67,9 +67,10 @@ def test_the_driver_runs_the_job_of_its_config_map(path: Path) -> None:
     """Tini starts Python, so that SIGTERM reaches it, with the file that the ConfigMap is mounted as."""
     config_map, job = manifest(path)
     driver = job["spec"]["template"]["spec"]["containers"][0]
-    assert driver["command"][:7] == ["tini", "--", "python", "-m", "tinderbox", "sweep", "/etc/tinderbox/job/job.yaml"]
+    kind = yaml.safe_load(config_map["data"]["job.yaml"])["kind"]
+    assert driver["command"][:7] == ["tini", "--", "python", "-m", "tinderbox", kind, "/etc/tinderbox/job/job.yaml"]
     assert mounts(driver)["/etc/tinderbox/job"] == "job"
-    assert yaml.safe_load(config_map["data"]["job.yaml"])["name"] == read_sweep(path).name
+    assert yaml.safe_load(config_map["data"]["job.yaml"])["name"] == read_any(path).name
 
 
 @EACH

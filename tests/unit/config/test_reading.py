@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tinderbox.config import FloatParameter, read_sweep
+from tinderbox.config import FloatParameter, read_any, read_sweep
 from tinderbox.config.reading import (
     KINDS,
     beside_job,
@@ -139,7 +139,9 @@ def test_a_config_map_without_a_job(tmp_path: Path, data: Any) -> None:
 
 def test_two_jobs(tmp_path: Path, text: str) -> None:
     """Two jobs are refused, in one file and in one ConfigMap."""
-    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
+    expected = (
+        "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
+    )
     assert refusal(written(tmp_path, f"{text}\n---\n{text}")) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": text, "b.yml": text}))) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": f"{text}\n---\n{text}"}))) == expected
@@ -265,7 +267,13 @@ def test_documents_of_a_stream(tmp_path: Path) -> None:
 def test_the_jobs_that_ship_are_valid() -> None:
     """Each job file of the repository is accepted."""
     folder = Path(__file__).parents[3] / "jobs"
-    assert {read_sweep(path).name for path in folder.glob("sweep-*.yaml")} >= {"digits", "mnist"}
+    jobs = {path.stem: read_any(path) for path in folder.glob("*.yaml")}
+    assert {name: job.name for name, job in jobs.items()} == {
+        "infer-digits": "label-digits",
+        "sweep-digits": "digits",
+        "sweep-mnist": "mnist",
+    }
+    assert all(name.startswith(job.kind) for name, job in jobs.items())
 
 
 def test_nothing_is_beside_a_plain_job(tmp_path: Path, text: str) -> None:
