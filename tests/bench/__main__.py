@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import asks, grids, handover, regret, reports, seconds, trials
+from tests.bench import asks, grids, handover, labels, regret, reports, seconds, trials
 from tests.bench.rows import Row, print_conditions, print_table
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -19,17 +19,17 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "grids": grids.measure,
     "seconds": seconds.measure,
     "regret": regret.measure,
+    "labels": labels.measure,
 }
 
 
 def main(names: list[str]) -> None:
     """Measure and print."""
-    console, rows, begun = Console(), list[Row](), time.monotonic()
+    console, begun = Console(), time.monotonic()
     print_conditions(console)
     for name in names or PARTS:
         console.print(f"measuring {name} ...")
-        rows += PARTS[name]()
-    print_table(console, rows)
+        print_table(console, PARTS[name]())
     console.print(f"took {time.monotonic() - begun:.0f} s")
     print_conditions(console)
 

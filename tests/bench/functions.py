@@ -22,7 +22,7 @@ def nothing(trial: Trial) -> None:
 def plain(trial: Trial) -> None:
     """Keep one core busy for a while."""
     line = time.monotonic()
-    while time.monotonic() < line + float(trial.params["seconds"]):
+    while time.monotonic() < line + float(trial.params["length"]):
         pass
     note(trial, line, line, time.monotonic())
     trial.report(1, loss=(float(trial.params["x"]) - 0.3) ** 2)

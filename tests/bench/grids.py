@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (64, 128, 256, 512, 1024)
 RATES = 10
-SCALE = 3.0
+SCALE = 4.0
 """Seconds of a trial of the default width."""
 
 SLOTS = (1, 2, 13)
@@ -176,4 +176,5 @@ def _work(journal: Path, ready: Barrier) -> None:
         return seconds
 
     ready.wait()
-    study.optimize(train, callbacks=[optuna.study.MaxTrialsCallback(len(costs()), states=None)])
+    taken = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.RUNNING)
+    study.optimize(train, callbacks=[optuna.study.MaxTrialsCallback(len(costs()), states=taken)])

@@ -58,7 +58,7 @@ def run_study(
     folder.mkdir()
     times = folder / "times"
     budget = {"trials": history + trials + SKIPPED}
-    plan = plan_study(function, {"times": str(times), "seconds": seconds}, budget=budget, **options)
+    plan = plan_study(function, {"times": str(times), "length": seconds}, budget=budget, **options)
     with served(plan, folder, history) as study:
         host.run(study)
     noted = sorted([float(text) for text in line.split()] for line in times.read_text().splitlines())

@@ -15,6 +15,7 @@ from tinderbox.api.result import SweepResult
 from tinderbox.config import AnyJob
 from tinderbox.config.reading import beside_job, set_line, write_job
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.inference.summary import Summary, from_json, merge
 from tinderbox.kube.cluster import Cluster, Release, Unreachable
 from tinderbox.kube.forward import forwarded
 from tinderbox.kube.jobs import Progress, ended, find_console, find_job, look, submit
@@ -207,6 +208,12 @@ def bring_home(name: str, storage: str, to: str) -> StudyFolder:
 def has_rows(name: str, storage: str) -> bool:
     """Whether a storage holds a batch inference of this name."""
     return RowsFolder(storage, name).exists()
+
+
+def count_rows(name: str, storage: str) -> Summary:
+    """Return the summary of all rows that a batch inference has left, of whatever version."""
+    folder = RowsFolder(storage, name)
+    return merge(from_json(folder.read(file).decode()) for file in folder.names("summaries"))
 
 
 def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tinderbox.api import remote
 from tinderbox.api.result import open_study
+from tinderbox.cli.infer import describe as describe_rows
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
 from tinderbox.config import read_any
@@ -138,6 +139,9 @@ def status(study: str, place: Place) -> None:
     progress = remote.find_progress(cluster, study)
     say(console, describe(progress))
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+        if remote.has_rows(study, storage):
+            say(console, describe_rows(remote.count_rows(study, storage)))
+            return
         try:
             told = summary(remote.take_stock(open_study(study, storage)))
         except BadInput:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,11 +59,11 @@ class Labeller:
         return found
 
 
-def find_labeller(recipe: Recipe, packed: PackedModel) -> Labeller:
-    """Return this process's labeller, made anew where it has none yet or another one."""
+def find_labeller(recipe: Recipe, packed: Callable[[], PackedModel]) -> Labeller:
+    """Return this process's labeller, made anew, of the packed model, where it has none yet or another one."""
     if recipe not in _LOADED:
         _LOADED.clear()
         for module in recipe.preload:
             importlib.import_module(module)
-        _LOADED[recipe] = Labeller(Engine(load_model(packed), recipe))
+        _LOADED[recipe] = Labeller(Engine(load_model(packed()), recipe))
     return _LOADED[recipe]

@@ -52,11 +52,9 @@ class Worker:
             yield from labeller.label(self._blocks(tables, threads), find_place()[0])
 
     def _labeller(self) -> Labeller | OwnLabeller:
-        packed = self.model.value
-        if packed is not None:
-            return find_labeller(self.recipe, packed)
+        if self.own is None:
+            return find_labeller(self.recipe, lambda: cast("PackedModel", self.model.value))
         called = "values" if self.recipe.features else "image" if self.recipe.frame else "content"
-        assert self.own is not None  # noqa: S101 - a job has a model or a function with its columns
         return OwnLabeller(self.recipe.predict, called, self.own, self.recipe.model)
 
     def _blocks(self, tables: Tables, threads: ThreadPoolExecutor) -> Iterator[Block]:

@@ -86,7 +86,7 @@ def test_a_model_answers_rows_of_numbers(packed: PackedModel) -> None:
         {"path": ["a", "b", "c"], "x": [1.0, None, 5.0], "y": [2.0, 3.0, 6.0]},
         pa.schema({"path": pa.string(), "x": pa.float32(), "y": pa.float32()}),
     )
-    labeller = find_labeller(Recipe("m", regression=True, features=("x", "y"), batch=2), packed)
+    labeller = find_labeller(Recipe("m", regression=True, features=("x", "y"), batch=2), lambda: packed)
     rows = [row for made in labeller.label(number_blocks([table], ["x", "y"], 2), "node-a") for row in made.to_pylist()]
     assert [(row["path"], row["values"], row["reason"]) for row in rows] == [
         ("a", [6.0], None),
@@ -116,9 +116,9 @@ def test_a_model_is_loaded_once_for_each_recipe(packed: PackedModel, monkeypatch
 
     monkeypatch.setattr(labelling, "load_model", count)
     recipe, other = (Recipe("m", regression=True, features=("x", "y"), batch=batch) for batch in (2, 3))
-    first = find_labeller(recipe, packed)
-    assert find_labeller(Recipe("m", regression=True, features=("x", "y"), batch=2), packed) is first
-    assert find_labeller(other, packed) is not first
+    first = find_labeller(recipe, lambda: packed)
+    assert find_labeller(Recipe("m", regression=True, features=("x", "y"), batch=2), lambda: packed) is first
+    assert find_labeller(other, lambda: packed) is not first
     assert (len(loads), list(labelling._LOADED)) == (2, [other])
 
 
@@ -134,5 +134,5 @@ def test_modules_of_the_users_are_imported_before_a_model_is_loaded(
         return load_model(model)
 
     monkeypatch.setattr(labelling, "load_model", check)
-    find_labeller(Recipe("m", regression=True, features=("x", "y"), preload=("registering",)), packed)
+    find_labeller(Recipe("m", regression=True, features=("x", "y"), preload=("registering",)), lambda: packed)
     del sys.modules["registering"]

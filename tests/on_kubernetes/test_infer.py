@@ -1,0 +1,154 @@
+"""A batch inference of photos on a cluster, broken files among them, whose executor is taken away on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow.dataset as ds
+import pytest
+
+from tests.cluster import elsewhere
+from tests.cluster.layout import ROOT
+from tests.cluster.objects import Thing
+
+if TYPE_CHECKING:
+    from tests.on_kubernetes.release import Release
+
+Open = Callable[..., "Release"]
+Eventually = Callable[[Callable[[], bool], float], bool]
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+DATA = Path(os.environ.get("TINDERBOX_DATA", Path(__file__).parents[3] / "shared" / "data"))
+TOP = {
+    "bird": "chickadee",
+    "cat": "Egyptian cat",
+    "dragonfly": "dragonfly",
+    "grace_hopper": "bow tie",
+    "hot_dog": "hotdog",
+    "parrot": "macaw",
+    "sunflower": "daisy",
+}
+COPIES, BROKEN = 30, 20
+
+JOB = """
+kind: infer
+name: photos
+model: /data/squeezenet_imagenet.keras
+input: /data/photos
+labels: /data/imagenet_labels.txt
+batch: 16
+xla: false
+limits: {rows: 50}
+slots: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def photos() -> Iterator[Path]:
+    """A folder that all nodes reach: the model, copies of the photos, and files that are none."""
+    if not (DATA / "photos").is_dir():
+        pytest.skip("there are no photos: TINDERBOX_DATA names the folder that has them")
+    if elsewhere.named() is not None:
+        pytest.skip("the nodes of a cluster that KUBECONFIG names do not see this machine's folders")
+    folder = ROOT / "photos"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "photos").mkdir(parents=True)
+    for name in ("squeezenet_imagenet.keras", "imagenet_labels.txt"):
+        shutil.copy(DATA / "models" / name, folder)
+    whole = sorted((DATA / "photos").iterdir())
+    for photo in whole:
+        for copy in range(COPIES):
+            shutil.copy(photo, folder / "photos" / f"{photo.stem}-{copy}{photo.suffix}")
+    for number in range(BROKEN):
+        content = whole[number % len(whole)].read_bytes()
+        broken = [content[: len(content) // 3], b"", b"no image at all", content[:200]][number % 4]
+        (folder / "photos" / f"broken-{number}.jpg").write_bytes(broken)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def shared(folder: Path) -> list[Thing]:
+    """A volume of a folder that all nodes reach, as NFS is, and the claim on it."""
+    size, modes = {"storage": "1Gi"}, ["ReadOnlyMany"]
+    about = {"accessModes": modes, "storageClassName": ""}
+    volume = {"capacity": size, "hostPath": {"path": str(folder)}, "persistentVolumeReclaimPolicy": "Retain", **about}
+    claim = {"resources": {"requests": size}, "volumeName": "photos", **about}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "photos"}, "spec": volume},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "photos"}, "spec": claim},
+    ]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What is left of the batch inference, and the executor that was taken from it."""
+
+    rows: pd.DataFrame
+    taken: str
+    ended: str | None
+    log: str
+
+
+@pytest.fixture(scope="module")
+def labelled(opened: Open, photos: Path, eventually: Eventually) -> Iterator[Labelled]:
+    """The job, submitted, robbed of an executor after its first rows, followed to its end and fetched."""
+    volumes = {}
+    for who in ("driver", "executor"):
+        volumes |= {
+            f"{who}.volumes[0].name": "photos",
+            f"{who}.volumes[0].persistentVolumeClaim.claimName": "photos",
+            f"{who}.volumeMounts[0].name": "photos",
+            f"{who}.volumeMounts[0].mountPath": "/data",
+            f"{who}.volumeMounts[0].readOnly": "true",
+        }
+    release = opened("photos", volumes)
+    for thing in shared(photos):
+        release.space("apply", "--filename=-", given=json.dumps(thing))
+    (release.folder / "photos.yaml").write_text(JOB)
+    told = release.tinderbox("submit", "photos.yaml")
+    assert told.returncode == 0, told.stderr
+    assert eventually(lambda: " rows" in release.log("infer-photos"), 300), release.log("infer-photos")
+    executors = release.pods("app.kubernetes.io/component=executor")
+    taken = str(executors[0]["metadata"]["name"])
+    release.space("delete", "pod", taken, "--grace-period=0", "--force")
+    eventually(lambda: release.ended("infer-photos") is not None, 300)
+    log = release.log("infer-photos")
+    fetched = release.tinderbox("fetch", "photos")
+    assert fetched.returncode == 0, fetched.stderr
+    rows = ds.dataset(release.folder / "studies" / "photos" / "rows", partitioning="hive").to_table().to_pandas()
+    yield Labelled(rows, taken, release.ended("infer-photos"), log)
+    release.space("delete", "persistentvolume", "photos", "--wait=false")
+
+
+def test_every_photo_has_its_label_once(labelled: Labelled) -> None:
+    """The labels that the model is known to give, each copy's once, though an executor was lost."""
+    assert labelled.ended == "Complete", labelled.log
+    good = labelled.rows[labelled.rows["error"].isna()]
+    names = [Path(path).stem.rsplit("-", 1)[0] for path in good["path"]]
+    assert Counter(names) == dict.fromkeys(TOP, COPIES)
+    assert good["path"].is_unique
+    wrong = [(name, label) for name, label in zip(names, good["label"], strict=True) if not label.startswith(TOP[name])]
+    assert wrong == []
+
+
+def test_broken_files_are_rows(labelled: Labelled) -> None:
+    """Twenty of them, each with its reason and a sentence; no task has failed for one."""
+    broken = labelled.rows[labelled.rows["error"].notna()]
+    assert Counter(broken["reason"]) == {"truncated": 10, "empty": 5, "not_an_image": 5}
+    assert broken["path"].str.contains("broken-").all()
+    assert broken["error"].str.len().min() > 10
+
+
+def test_both_nodes_worked(labelled: Labelled) -> None:
+    """Rows say which node they are from, and the executor that was taken was replaced."""
+    assert len(set(labelled.rows["node"]) - {"driver"}) >= 2
+    assert "done: " in labelled.log
