@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinderbox.inference.blocks import Block
-from tinderbox.inference.engine import Engine
+from tinderbox.inference.blocks import Block, Mistake
+from tinderbox.inference.engine import Engine, Predictions
 from tinderbox.inference.images import thumbnail
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import make_batch, schema, tell
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LOADED: dict[Recipe, Labeller] = {}
 """The one labeller of this process: a worker that is reused for the next task keeps its model."""
+
+
+NOT_FINITE = "the model's answer is no finite number; look at its input, and at its weights"
 
 
 class Labeller:
@@ -39,16 +42,25 @@ class Labeller:
         place, recipe = {"model": self.recipe.model, "node": node}, self.recipe
         begin = time.perf_counter()
         for block in blocks:
-            told = tell(self.engine.predict(block.values), recipe) if block.paths else {}
-            pictures = self._thumbnails(block.values, told["label"]) if "label" in told and recipe.frame else ()
+            told, done = self._predict(block)
+            pictures = self._thumbnails(done.values, told["label"]) if "label" in told and recipe.frame else ()
             now = time.perf_counter()
-            yield make_batch(self._columns, block, self._fill(told), now - begin, place, pictures, recipe.truth)
+            yield make_batch(self._columns, done, told, now - begin, place, pictures, recipe.truth)
             begin = time.perf_counter()
 
-    def _fill(self, told: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """Return the columns of predictions, empty ones for a block in which all is broken."""
-        names = ("values",) if self.recipe.regression else ("label", "probability", "labels", "probabilities")
-        return told or {name: [] for name in names}
+    def _predict(self, block: Block) -> tuple[dict[str, list[Any]], Block]:
+        """Return the columns of predictions, and the block with those rows told apart for which the model has none."""
+        if not block.paths:
+            return {}, block
+        found = self.engine.predict(block.values)
+        sound = np.isfinite(found.scores).all(axis=1)
+        if sound.all():
+            return tell(found, self.recipe), block
+        lost = [Mistake(block.paths[row], "failed", NOT_FINITE) for row in np.flatnonzero(~sound)]
+        paths = [block.paths[row] for row in np.flatnonzero(sound)]
+        classes = None if found.classes is None else found.classes[sound]
+        told = tell(Predictions(found.scores[sound], classes), self.recipe)
+        return told, Block(paths, block.values[sound], [*block.mistakes, *lost])
 
     def _thumbnails(self, images: NDArray[np.uint8], labels: Sequence[str]) -> list[bytes | None]:
         """Return small pictures of the first few images that this worker has seen of each label."""

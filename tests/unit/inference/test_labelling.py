@@ -96,6 +96,20 @@ def test_a_model_answers_rows_of_numbers(packed: PackedModel) -> None:
     assert {(row["model"], row["node"], row["milliseconds"] > 0) for row in rows} == {("m", "node-a", True)}
 
 
+def test_an_answer_that_is_no_number_is_a_mistake(packed: PackedModel) -> None:
+    """A row that overflows the network says so, and the others of its batch keep their own answers."""
+    schema = pa.schema({"path": pa.string(), "x": pa.float32(), "y": pa.float32()})
+    table = pa.RecordBatch.from_pydict({"path": ["a", "b", "c"], "x": [1.0, 3e38, 5.0], "y": [2.0, 3e38, 6.0]}, schema)
+    labeller = find_labeller(Recipe("m", regression=True, features=("x", "y"), batch=3), lambda: packed)
+    rows = [row for made in labeller.label(number_blocks([table], ["x", "y"], 3), "n") for row in made.to_pylist()]
+    assert [(row["path"], row["values"], row["reason"]) for row in rows] == [
+        ("a", [6.0], None),
+        ("c", [22.0], None),
+        ("b", None, "failed"),
+    ]
+    assert rows[2]["error"].startswith("the model's answer is no finite number")
+
+
 def test_no_rows_and_blocks_of_broken_rows() -> None:
     """Nothing comes of nothing, and the network is not asked about a block in which all is broken."""
     labeller = Labeller(Engine(picks((2, 2, 1)), Recipe("m", frame=FRAME)))
