@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 FEW = 1_000
 """So many rows and fewer are not worth the seconds of a measurement."""
+
+MANY = 1_000_000
+"""Of so many files Spark's list alone takes hundreds of megabytes of the driver's memory."""
 
 MINUTE, FEWEST, MOST = 60.0, 200, 50_000
 """A micro-batch has about a minute's rows, within these bounds."""
@@ -82,11 +85,13 @@ def run_inference(
     master: str | None = None,
     watcher: InferWatcher | None = None,
     force: bool = False,
+    submission: str = "",
 ) -> InferResult:
     """Label what has come since the last run, all of it where `force` asks for that, and write the report.
 
     A run that is stopped or killed goes on where it was when it is started again: a micro-batch that was under way is
-    done again, and its rows take the place of those it may have left.
+    done again, and its rows take the place of those it may have left. A driver that its cluster starts again is of the
+    same `submission`, so it does not do again what it was forced to.
 
     Raises:
         BadInput: There is no input, or there are rows and the job refuses to add to them.
@@ -98,22 +103,58 @@ def run_inference(
         raise BadInput(f"name {job.name!r} is a study's in {job.storage}; give the batch inference one of its own")
     if folder.has_rows() and job.output.mode == "refuse" and not force:
         raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")
+    anew = (force or job.output.mode == "overwrite") and not folder.is_of(submission)
     watcher.tell("starting Spark")
     with session_for(job, spark, master) as session, shipped(plan, session):
-        folder.write_job(describe_job(plan.job), plan.run)
-        folder.begin(anew=force or job.output.mode == "overwrite")
-        choice = choose(plan, session, folder, watcher)
-        recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
-        watcher.tell(f"labelling, {choice.batch} rows at a time{', compiled by XLA' if choice.xla else ''}")
-        done = Label(folder, watcher)
-        try:
-            done.run(session, plan, recipe, choice)
-        finally:
-            summary = report(plan, folder, choice)
+        folder.write_job(describe_job(job), plan.run)
+        folder.begin(anew)
+        folder.note(submission)
+        summary, done = label(plan, session, folder, watcher)
     if not summary.rows:
         raise BadInput(f"input: {job.input.path} holds nothing to label; name a folder, a glob or files that are there")
     folder.finish(summary.rows)
-    return InferResult(folder, summary, done.summary)
+    return InferResult(folder, summary, done)
+
+
+def label(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher) -> tuple[Summary, Summary]:
+    """Label all that is new; return the summary of all rows, and that of the new ones."""
+    from tinderbox.spark.streams import Stage, label_stream, label_tables, settle
+
+    settle(spark, plan.job.slots)
+    keeper = Keeper(folder, watcher)
+    with watching(plan, spark, keeper) as watch:
+        choice = choose(plan, spark, folder, watcher, watch)
+        recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
+        together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
+        watcher.tell(f"labelling, {choice.batch} rows at a time{', compiled by XLA' if choice.xla else ''}")
+        try:
+            with Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage:
+                if plan.held is not None:
+                    done = folder.batches()
+                    tables = ((number, table) for number, table in enumerate(plan.held(together)) if number not in done)
+                    label_tables(stage, tables, keeper.keep, watch)
+                else:
+                    label_stream(stage, together, folder.progress, keeper.keep, watch)
+                if isinstance(plan.job.input, Images):
+                    keeper.keep_unread(recipe, stage.columns)
+        finally:
+            summary = report(plan, folder, choice)
+    return summary, keeper.summary
+
+
+@contextmanager
+def watching(plan: InferPlan, spark: SparkSession, keeper: Keeper) -> Iterator[Callable[[], None]]:
+    """Lend a check that ends work without hope: Java that has gone, executors that do not come or do not live."""
+    from tinderbox.spark.session import check_java
+    from tinderbox.spark.streams import count_slots
+
+    with guarded(spark.sparkContext, plan.job.slots) as guard:
+
+        def watch() -> None:
+            check_java()
+            guard(Standing(count_slots(spark, plan.job), keeper.batches))
+
+        yield watch
 
 
 @dataclass(frozen=True)
@@ -125,55 +166,33 @@ class Standing:
     over: bool = False
 
 
-class Label:
-    """One run over an input: hands Spark's rows to the folder, and adds up what they are."""
+class Keeper:
+    """Hands Spark's rows to the folder, and adds up what they are."""
 
     def __init__(self, folder: RowsFolder, watcher: InferWatcher) -> None:
         self._folder, self._watcher = folder, watcher
         self.summary, self.batches = Summary(), 0
 
-    def run(self, spark: SparkSession, plan: InferPlan, recipe: Recipe, choice: Choice) -> None:
-        """Label all that is new."""
-        from tinderbox.spark.session import check_java
-        from tinderbox.spark.streams import Stage, label_stream, label_tables, settle
-
-        settle(spark, plan.job.slots)
-        together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
-        with (
-            Stage(spark, plan.job, recipe, plan.model, Files(opened, fetched)) as stage,
-            guarded(spark.sparkContext, plan.job.slots) as guard,
-        ):
-
-            def watch() -> None:
-                check_java()
-                guard(Standing(stage.slots, self.batches))
-
-            if plan.held is None:
-                label_stream(stage, together, self._folder.progress, self._keep, watch)
-                if isinstance(plan.job.input, Images):
-                    self._keep_unread(plan, stage.columns)
-                return
-            done = self._folder.batches()
-            missing = ((number, table) for number, table in enumerate(plan.held(together)) if number not in done)
-            label_tables(stage, missing, self._keep, watch)
-
-    def _keep_unread(self, plan: InferPlan, columns: pa.Schema) -> None:
-        """Write rows for the files that Spark has passed over, those of earlier runs among them."""
-        unread, new = self._folder.unread()
-        if new:
-            place, truth = {"model": plan.recipe.model, "node": "driver"}, plan.recipe.truth
-            table = unread_table(columns, unread, place, truth)
-            self._folder.keep(None, table.drop_columns([THUMBNAIL]), to_json(summarise(table, time.time(), 0.0)))
-            self.summary += summarise(unread_table(columns, new, place, truth), time.time(), 0.0)
-
-    def _keep(self, batch: int, table: pa.Table, seconds: float) -> None:
+    def keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
+        self.batches += 1
         if not len(table):
             return
         found = summarise(table, time.time() - seconds, seconds)
         self._folder.keep(batch, table.drop_columns([THUMBNAIL]), to_json(found))
-        self.summary, self.batches = self.summary + found, self.batches + 1
+        self.summary += found
         self._watcher.show(self.summary)
+
+    def keep_unread(self, recipe: Recipe, columns: pa.Schema) -> None:
+        """Write rows for the files that Spark has passed over, those of earlier runs among them."""
+        unread, new = self._folder.unread()
+        if new:
+            place = {"model": recipe.model, "node": "driver"}
+            table = unread_table(columns, unread, place, recipe.truth)
+            self._folder.keep(None, table.drop_columns([THUMBNAIL]), to_json(summarise(table, time.time(), 0.0)))
+            self.summary += summarise(unread_table(columns, new, place, recipe.truth), time.time(), 0.0)
+        if self.summary.rows >= MANY:
+            self._watcher.tell("more than a million files: put them into tars or Parquet, where memory stays as it is")
 
 
 def portion(rate: float) -> int:
@@ -181,31 +200,32 @@ def portion(rate: float) -> int:
     return min(max(round(rate * MINUTE), FEWEST), MOST) if rate else 10 * FEWEST
 
 
-def choose(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher) -> Choice:
+def choose(
+    plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher, watch: Callable[[], None]
+) -> Choice:
     """Return batch size and compiler: as the job says, as measured before, or measured now on one executor."""
+    from tinderbox.spark.reading import count_input
+    from tinderbox.spark.streams import on_one_executor, watched
+
     job, model = plan.job, plan.model
     batch = None if job.batch == "auto" else job.batch
     xla = None if job.xla == "auto" else job.xla
     kept = f"probe-{plan.version[:12]}.json"
-    from tinderbox.spark.reading import count_input
-    from tinderbox.spark.streams import on_one_executor
-
-    few = plan.held is not None or (count_input(spark, job, FEW + 1) <= FEW and not is_packed(plan))
+    few = plan.held is not None
+    if not few:
+        found = watched(partial(count_input, spark, job, FEW + 1), spark, watch)
+        few = found <= FEW and job.input.source not in ("tar", "tfrecord")  # one of these may hold any number
     if model is None or (batch is not None and xla is not None) or few:
         return Choice(batch or 32, bool(xla))
     if folder.has(kept):
-        found = json.loads(folder.read(kept))
-        if found.pop("asked") == [batch, xla, job.cores]:
-            return Choice(**{**found, "tried": ()})
+        before = json.loads(folder.read(kept))
+        if before.pop("asked") == [batch, xla, job.cores]:
+            return Choice(**{**before, "tried": ()})
     watcher.tell("measuring batch sizes")
-    choice: Choice = on_one_executor(spark, partial(probe, model, plan.recipe, batch, xla), job.cores)
+    measure = partial(probe, model, plan.recipe, batch, xla)
+    choice = watched(partial(on_one_executor, spark, measure, job.cores), spark, watch)
     folder.write(kept, json.dumps({**asdict(choice), "asked": [batch, xla, job.cores]}).encode())
     return choice
-
-
-def is_packed(plan: InferPlan) -> bool:
-    """Whether a file of the input may hold any number of rows."""
-    return plan.job.input.source in ("tar", "tfrecord")
 
 
 def report(plan: InferPlan, folder: RowsFolder, choice: Choice) -> Summary:

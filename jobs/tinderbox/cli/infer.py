@@ -15,6 +15,8 @@ from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
 from tinderbox.cli.screen import open_console, say
 from tinderbox.config import read_infer
 from tinderbox.inference.summary import Summary
+from tinderbox.kube.manifest import TOKEN_VARIABLE
+from tinderbox.run import digest_tree
 
 EVERY_SECONDS = 10.0
 
@@ -33,7 +35,9 @@ def infer(file: Path, changes: tuple[str, ...], master: str | None, force: bool)
     chosen = os.environ.get(STORAGE_VARIABLE)
     plan = make_infer_plan(read_infer(file, (f"storage={chosen}", *changes) if chosen else changes), file.parent)
     try:
-        result = run_inference(plan, master=master, watcher=Told(console), force=force)
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        submission = digest_tree({"token": token}) if token else ""
+        result = run_inference(plan, master=master, watcher=Told(console), force=force, submission=submission)
     except KeyboardInterrupt as stop:
         stop.add_note(f"run the same command again{' without --force' if force else ''} to continue")
         raise

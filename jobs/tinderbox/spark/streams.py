@@ -53,6 +53,15 @@ def settle(spark: SparkSession, slots: int) -> None:
         spark.conf.set(key, value)
 
 
+def count_slots(spark: SparkSession, job: InferJob) -> int:
+    """Return how many of a job's workers there is room for now."""
+    context, cores = spark.sparkContext, job.cores
+    if (context.master or "").startswith("local["):
+        return job.slots
+    together = int(context.getConf().get("spark.executor.cores") or cores) // cores
+    return int(context._jsc.sc().getExecutorIds().size()) * max(together, 1)
+
+
 def on_one_executor(spark: SparkSession, function: Callable[[], T], cores: int) -> T:
     """Return what a function returns in a Python worker of one executor, with as many threads as a slot has cores."""
 
@@ -82,15 +91,6 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         with suppress(Py4JError, OSError):  # Java may have ended
             self._worker.model.destroy()
-
-    @property
-    def slots(self) -> int:
-        """How many workers there is room for now."""
-        context, cores = self.spark.sparkContext, self.job.cores
-        if (context.master or "").startswith("local["):
-            return self.job.slots
-        together = int(context.getConf().get("spark.executor.cores") or cores) // cores
-        return int(context._jsc.sc().getExecutorIds().size()) * max(together, 1)
 
     def predict(self, some: DataFrame) -> DataFrame:
         """Return what is predicted for some rows, once that is asked for."""
@@ -159,13 +159,13 @@ def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Kee
         begin = time.monotonic()
         some = stage.spark.createDataFrame(table).repartition(PARTS * stage.job.slots)
         try:
-            found = _watched(partial(stage.label, some), stage.spark, watch)
+            found = watched(partial(stage.label, some), stage.spark, watch)
         except PySparkException as error:
             raise TinderboxError(f"rows cannot be labelled: {first_line(error)}") from error
         keep(number, found, time.monotonic() - begin)
 
 
-def _watched(call: Callable[[], T], spark: SparkSession, watch: Watch) -> T:
+def watched(call: Callable[[], T], spark: SparkSession, watch: Watch) -> T:
     """Return what a call that waits for Spark returns; what `watch` raises meanwhile cancels it."""
     with ThreadPoolExecutor(1) as thread:
         future = thread.submit(call)

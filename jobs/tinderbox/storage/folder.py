@@ -48,15 +48,6 @@ class StudyFolder(RunFolder):
         self._logs_come, self._newest_logs = 0, dict[tuple[int, int], int]()
         self._log_locks = tuple(threading.Lock() for _ in range(16))
 
-    def note(self, submission: str) -> None:
-        """Keep which submission the study is of, if of one."""
-        if submission:
-            self.write("submission", submission.encode())
-
-    def is_of(self, submission: str) -> bool:
-        """Whether the study was last begun or continued by this submission."""
-        return bool(submission) and self.has("submission") and self.read("submission").decode() == submission
-
     def log(self) -> SegmentLog:
         """Return the log of the study's record, with a new generation begun."""
         return SegmentLog(self._files, self.path("events"))

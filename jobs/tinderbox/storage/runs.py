@@ -24,6 +24,7 @@ class RunFolder:
 
     job.yaml      the job, as it was run, under a name that says its kind
     run.json      its identity: digests and versions
+    submission    by what a cluster's driver was last submitted
 
     Raises:
         BadInput: The URL is of a kind that is not known, or needs a package that is not installed.
@@ -47,6 +48,15 @@ class RunFolder:
     def exists(self) -> bool:
         """Whether there is a run of this kind and name."""
         return self.has(self.job_file)
+
+    def note(self, submission: str) -> None:
+        """Keep which submission the run is of, if of one."""
+        if submission:
+            self.write("submission", submission.encode())
+
+    def is_of(self, submission: str) -> bool:
+        """Whether the run was last begun or continued by this submission."""
+        return bool(submission) and self.has("submission") and self.read("submission").decode() == submission
 
     def set_aside(self) -> str:
         """Rename the run to the first free name of the form NAME-1, and return that name."""
