@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -116,7 +117,7 @@ def labelled(opened: Open, photos: Path, eventually: Eventually) -> Iterator[Lab
     (release.folder / "photos.yaml").write_text(JOB)
     told = release.tinderbox("submit", "photos.yaml")
     assert told.returncode == 0, told.stderr
-    assert eventually(lambda: " rows" in release.log("infer-photos"), 300), release.log("infer-photos")
+    assert eventually(lambda: re.search(r"^\d+ rows", release.log("infer-photos"), re.MULTILINE) is not None, 300)
     executors = release.pods("app.kubernetes.io/component=executor")
     taken = str(executors[0]["metadata"]["name"])
     release.space("delete", "pod", taken, "--grace-period=0", "--force")

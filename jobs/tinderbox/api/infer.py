@@ -16,7 +16,7 @@ from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.plan import describe_job
 from tinderbox.api.sweep import session_for
-from tinderbox.config.infer import Images
+from tinderbox.config.inputs import Images
 from tinderbox.errors import BadInput
 from tinderbox.inference.probe import Choice, probe
 from tinderbox.inference.recipe import Recipe

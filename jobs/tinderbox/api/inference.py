@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.plan import check_preload, describe_job, import_from
 from tinderbox.config import InferJob
-from tinderbox.config.infer import Held, Rows
+from tinderbox.config.inputs import Held, Rows
 from tinderbox.data import load
 from tinderbox.errors import BadInput
 from tinderbox.inference.engine import check_labels, row_shape, row_width, told

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.inference import find_model, make_recipe, read_labels
 from tinderbox.config import check_infer
-from tinderbox.config.infer import Rows
+from tinderbox.config.inputs import Rows
 from tinderbox.config.spoken import plain
 from tinderbox.errors import BadInput
 from tinderbox.inference.rows import THUMBNAIL

@@ -19,17 +19,18 @@ from rich.text import Text
 from tinderbox.api.driver import Door
 from tinderbox.api.edits import JobFile
 from tinderbox.api.ending import draw_pictures, write_report
+from tinderbox.api.inference import make_infer_plan
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.result import open_study
 from tinderbox.api.single import choose_parameters, explain_failure, measure_cost, run_here
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli import cluster
-from tinderbox.cli.infer import infer
+from tinderbox.cli.infer import describe_plan, infer
 from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
 from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
-from tinderbox.config import read_sweep
+from tinderbox.config import read_any, read_sweep
 from tinderbox.config.reading import KINDS, split_setting
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.manifest import TOKEN_VARIABLE
@@ -114,9 +115,15 @@ def door() -> Door:
 @changes
 @click.option("--measure/--no-measure", default=True, help="Run two epochs of one trial to learn what a trial costs.")
 def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
-    """Check FILE: import its function, read its data, count its trials and epochs, estimate its cost."""
-    console = open_console()
-    plan = make_plan(read_sweep(file, changes), file.parent)
+    """Check FILE: import its function, read its data, count its trials and epochs, estimate its cost.
+
+    Of a batch inference, load its model and see whether labels and preprocessing fit it.
+    """
+    console, read = open_console(), read_any(file, changes)
+    if read.kind == "infer":
+        say(console, f"{file}: {describe_plan(make_infer_plan(read, file.parent))}")
+        return
+    plan = make_plan(read, file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
     StudyFolder(job.storage, job.name)  # refuses a storage that cannot be opened, as `sweep` would
     say(console, f"{file}: a {job.search.method} search of {', '.join(job.parameters)} by {job.objective}")

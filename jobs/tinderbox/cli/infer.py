@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from tinderbox.api.infer import InferResult, run_inference
-from tinderbox.api.inference import make_infer_plan
+from tinderbox.api.inference import InferPlan, make_infer_plan
 from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
 from tinderbox.cli.screen import open_console, say
 from tinderbox.config import read_infer
@@ -73,6 +73,19 @@ def print_rows(console: Console, result: InferResult) -> None:
         say(console, f"accuracy: {whole.truth.accuracy:.2%} of {whole.truth.known:,} rows whose label is known")
     say(console, f"rows: {result.rows}")
     say(console, f"report: {result.report}")
+
+
+def describe_plan(plan: InferPlan) -> str:
+    """Return what a batch inference is to do, in one line."""
+    job, recipe = plan.job, plan.recipe
+    by = f"by {recipe.predict}" if recipe.predict else f"by model {recipe.model[:12]}"
+    frame = recipe.frame
+    rows = f"rows of {len(recipe.features)} numbers" if recipe.features else "files as they are"
+    if frame is not None:
+        rows = f"images of {frame.height} x {frame.width} x {frame.channels}"
+    labels = f", {len(recipe.labels):,} labels" if recipe.labels else ""
+    where = f"on {job.slots} slots of {job.cores} cores, version {plan.version[:12]}"
+    return f"{rows} of {job.input.path} {by}{labels}, {where}"
 
 
 def describe(done: Summary) -> str:

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as all of Spark's users call it
 
 from tinderbox.config import InferJob
-from tinderbox.config.infer import Held, Images, Rows
+from tinderbox.config.inputs import Held, Images, Rows
 from tinderbox.errors import BadInput
 from tinderbox.spark.slots import first_line
 

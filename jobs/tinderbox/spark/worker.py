@@ -11,7 +11,7 @@ from pyspark import Broadcast, TaskContext
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from tinderbox.config.infer import Held, Images, Records, Rows, Tars
+from tinderbox.config.inputs import Held, Images, Records, Rows, Tars
 from tinderbox.errors import BadInput
 from tinderbox.inference.blocks import Block, number_blocks, picture_blocks, raw_blocks
 from tinderbox.inference.labelling import Labeller, find_labeller

@@ -17,6 +17,7 @@ from click.testing import Result
 
 from tinderbox.cli import commands
 from tinderbox.config import SweepJob
+from tinderbox.models.lenet import build
 from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
 
@@ -352,13 +353,27 @@ def mnist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("path", sorted(JOBS.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(JOBS.glob("sweep-*.yaml")), ids=lambda path: path.name)
 def test_the_jobs_that_ship_can_be_run(tinderbox: Tinderbox, path: Path, mnist: Path) -> None:
     """Each job file in jobs/ passes `check`."""
     options = ["--set", f"data.folder={mnist}"] if "source: mnist" in path.read_text() else []
     result = tinderbox("check", path, "--no-measure", *options)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith(f"{path}: a grid search of ")
+
+
+def test_the_winner_of_the_digits_can_label(tinderbox: Tinderbox, tmp_path: Path) -> None:
+    """jobs/infer-digits.yaml needs the study of jobs/sweep-digits.yaml, and says so; with its model it passes."""
+    job, storage = JOBS / "infer-digits.yaml", f"storage={tmp_path}"
+    refused = tinderbox("check", job, "--set", storage)
+    assert (refused.exit_code, "there is no study 'digits' in" in refused.stderr) == (2, True)
+    study = tmp_path / "digits"
+    (study / "best").mkdir(parents=True)
+    (study / "job.yaml").write_text("kind: sweep\n")
+    build((8, 8, 1), 10, 16, 0.1, 0.95, 10).save(study / "best" / "model.keras")
+    result = tinderbox("check", job, "--set", storage)
+    assert result.exit_code == 0, result.stderr
+    assert "images of 8 x 8 x 1 of digits, test by model " in result.stdout
 
 
 def test_the_version_is_told(tinderbox: Tinderbox) -> None:

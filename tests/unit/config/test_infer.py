@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tinderbox.config import InferJob, check_infer, read_infer
-from tinderbox.config.infer import Images, Model, Records, Rows, Tars, guess_source
+from tinderbox.config.infer import Model
+from tinderbox.config.inputs import Images, Records, Rows, Tars, guess_source
 from tinderbox.errors import BadInput
 
 VALID: dict[str, Any] = {"kind": "infer", "name": "photos", "model": "model.keras", "input": "photos"}
