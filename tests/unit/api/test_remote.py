@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -23,12 +24,14 @@ from tinderbox.api.driver import Watcher
 from tinderbox.api.plan import describe_job
 from tinderbox.api.remote import Submitted, bring_home, coordinator_port, follow, opened_storage, pack, take_stock
 from tinderbox.api.result import open_study
-from tinderbox.config import SweepJob, check_sweep, read_sweep
+from tinderbox.config import SweepJob, check_sweep, read_any, read_sweep
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.inference.summary import Summary, to_json
 from tinderbox.kube.cluster import Release, Unreachable
 from tinderbox.kube.forward import relayed
 from tinderbox.kube.jobs import Progress
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.events import StudyStarted, encode
 from tinderbox.sweeping.objective import by_name
 from tinderbox.sweeping.status import Status
@@ -591,3 +594,37 @@ def test_a_study_whose_file_is_elsewhere_is_not_scaled(volumes: Any, monkeypatch
         BadInput, match="job sweep-small has its job file in no ConfigMap; change slots where the file is"
     ):
         scaled(Scaled(spec={"template": {"spec": {"volumes": volumes}}}), monkeypatch)
+
+
+def test_rows_come_home(tmp_path: Path) -> None:
+    """All but the stream's progress, and what is half written; their count is known without bringing them."""
+    there = RowsFolder(str(tmp_path / "there"), "photos", "0123456789ab")
+    assert not remote.has_rows("photos", str(tmp_path / "there"))
+    for name in ("progress/0123456789ab/offsets/0", "rows/version=0123456789ab/.half", "report.html"):
+        there.write(name, b"x")
+    there.keep(0, pa.table({"path": ["a", "b"]}), to_json(Summary(rows=2, labelled=2)))
+    there.write("infer.yaml", b"kind: infer")
+    assert remote.has_rows("photos", str(tmp_path / "there"))
+    assert remote.count_rows("photos", str(tmp_path / "there")).rows == 2
+    home = remote.bring_rows_home("photos", str(tmp_path / "there"), str(tmp_path / "home"))
+    assert home.names() == [
+        "infer.yaml",
+        "report.html",
+        "rows/version=0123456789ab/batch-000000.parquet",
+        "summaries/0123456789ab/batch-000000.json",
+    ]
+    with pytest.raises(BadInput, match="there is no batch inference 'others'"):
+        remote.bring_rows_home("others", str(tmp_path / "there"), str(tmp_path / "home"))
+
+
+def test_what_a_batch_inference_brings(tmp_path: Path) -> None:
+    """Its own command, its folder of code, and where it is to begin anew `--force`."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "mine.py").write_text("def predict(rows):\n    return rows\n")
+    file = tmp_path / "job.yaml"
+    file.write_text("kind: infer\nname: own\npredict: mine:predict\ncolumns: {a: int}\ncode: code\ninput: /data\n")
+    package = remote.pack(file, read_any(file), "secret", None, anew=True)
+    assert (package.name, package.kind, package.arguments) == ("infer-own", "infer", ("--force",))
+    assert package.code is not None
+    assert "code: code.zip" in package.job
+    assert "storage" not in package.job
