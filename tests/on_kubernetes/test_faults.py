@@ -78,6 +78,12 @@ class Trouble:
             pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
         ]
 
+    def _names(self) -> list[str]:
+        return self.release.space("get", "pods", "--output=name").split()
+
+    def _on(self, node: str) -> list[dict[str, Any]]:
+        return [pod for pod in self.release.pods("spark-role=executor") if pod["spec"].get("nodeName") == node]
+
     def driver(self) -> dict[str, Any]:
         """Return the driver's pod."""
         pod = self.release.driver("sweep-digits")
@@ -104,6 +110,7 @@ class Trouble:
         for pod in self._executors():
             if pod["spec"]["nodeName"] == name:
                 self.evict(pod)
+        assert self.eventually(lambda: not self._on(name), 90), "a drain ends when the pods are gone"
         lifecycle.stop_node(machines.find(name))
 
     def lose_home_node(self) -> None:
@@ -112,7 +119,8 @@ class Trouble:
         node, name = driver["spec"]["nodeName"], driver["metadata"]["name"]
         lifecycle.stop_node(machines.find(node))
         self.release.space("taint", "node", node, TAINT)
-        assert self.eventually(lambda: name not in self.release.space("get", "pods", "--output=name"), 180)
+        # Its executors' names begin like its own, and one on a dead node may be there for long.
+        assert self.eventually(lambda: f"pod/{name}" not in self._names(), 180)
         lifecycle.start_node(machines.find(node))
         self.release.space("taint", "node", node, f"{TAINT}-")
 
