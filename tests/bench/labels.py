@@ -242,13 +242,9 @@ def decode(tables: Iterator[Any]) -> Iterator[Any]:
     import pandas as pd
 
     for table in tables:
-        pixels = [
-            np.asarray(
-                Image.open(io.BytesIO(content)).convert("RGB").resize((FRAME, FRAME), Image.Resampling.BILINEAR),
-                np.float32,
-            ).ravel()
-            for content in table["content"]
-        ]
+        opened = [Image.open(io.BytesIO(content)).convert("RGB") for content in table["content"]]
+        sized = [image.resize((FRAME, FRAME), Image.Resampling.BILINEAR) for image in opened]
+        pixels = [np.asarray(image, np.float32).ravel() for image in sized]
         yield pd.DataFrame({"path": table["path"], "pixels": pixels})
 
 
