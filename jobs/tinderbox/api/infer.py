@@ -16,6 +16,7 @@ from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.plan import describe_job
 from tinderbox.api.sweep import session_for
+from tinderbox.config import InferJob
 from tinderbox.config.inputs import Images
 from tinderbox.errors import BadInput
 from tinderbox.inference.probe import Choice, probe
@@ -106,14 +107,37 @@ def run_inference(
     anew = (force or job.output.mode == "overwrite") and not folder.is_of(submission)
     watcher.tell("starting Spark")
     with session_for(job, spark, master) as session, shipped(plan, session):
+        if anew and folder.has_rows():
+            check_input(plan, session, folder)
         folder.write_job(describe_job(job), plan.run)
         folder.begin(anew)
         folder.note(submission)
         summary, done = label(plan, session, folder, watcher)
     if not summary.rows:
-        raise BadInput(f"input: {job.input.path} holds nothing to label; name a folder, a glob or files that are there")
+        raise nothing(job)
     folder.finish(summary.rows)
     return InferResult(folder, summary, done)
+
+
+def check_input(plan: InferPlan, spark: SparkSession, folder: RowsFolder) -> None:
+    """See that there is something to label, before the rows that it is to replace are forgotten.
+
+    Raises:
+        BadInput: The input cannot be read, or is empty.
+    """
+    from tinderbox.spark.reading import count_input
+    from tinderbox.spark.streams import watched
+
+    if plan.held is not None:
+        return
+    with watching(plan, spark, Keeper(folder, Quiet())) as watch:
+        if not watched(partial(count_input, spark, plan.job, 1), spark, watch):
+            raise nothing(plan.job)
+
+
+def nothing(job: InferJob) -> BadInput:
+    """Return what is said of an input without rows."""
+    return BadInput(f"input: {job.input.path} holds nothing to label; name a folder, a glob or files that are there")
 
 
 def label(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher) -> tuple[Summary, Summary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -178,3 +179,27 @@ def test_a_driver_that_starts_again_is_not_forced_again(
     for submission in ("one", "one", "two", "", ""):
         run_inference(plan(), spark=cast("Any", object()), force=True, submission=submission)
     assert begun == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_rows_stay_where_the_input_is_bad(
+    mode: str, empty: bool, plan: Plan, folder: RowsFolder, spark: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to be labelled anew is looked for before its rows are forgotten."""
+
+    def fail(*_: object) -> int:
+        raise BadInput("input: in cannot be read")
+
+    spark["rows"] = 0
+    if not empty:
+        monkeypatch.setattr("tinderbox.spark.reading.count_input", fail)
+    monkeypatch.setattr(infer, "watching", lambda *_: nullcontext(lambda: None))
+    monkeypatch.setattr(RowsFolder, "write_job", lambda *_: None)
+    monkeypatch.setattr(infer, "label", lambda *_: (Summary(), Summary()))
+    Keeper(folder, Quiet()).keep(0, table(["a"]), 1.0)
+    folder.finish(1)
+    before = folder.names()
+    with pytest.raises(BadInput, match="holds nothing to label" if empty else "cannot be read"):
+        run_inference(plan(output={"mode": mode}), spark=cast("Any", object()), force=mode == "append")
+    assert folder.names() == before
