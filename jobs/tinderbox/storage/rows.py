@@ -74,8 +74,12 @@ class RowsFolder(RunFolder):
             self.remove(mark)
 
     def has_rows(self) -> bool:
-        """Whether this version has any."""
-        return bool(self.has(self._rows) and self._batches(self._rows))
+        """Whether this version has any.
+
+        Raises:
+            TinderboxError: Storage cannot tell now.
+        """
+        return bool(self._batches(self._rows))
 
     def is_whole(self) -> bool:
         """Whether nothing was left to label when it ended last."""
@@ -138,7 +142,14 @@ class RowsFolder(RunFolder):
             yield self.read(name).decode()
 
     def _batches(self, folder: str) -> list[str]:
-        return [name for name in self.names(folder) if name.rpartition("/")[2].startswith("batch-")]
+        try:
+            found = self._files.ls(self.path(folder), detail=False)  # find() passes over folders that do not answer
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self._unreadable(error) from error
+        files = sorted(path.rpartition("/")[2] for path in found)
+        return [f"{folder}/{file}" for file in files if file.startswith("batch-")]
 
 
 def plain_path(path: str) -> str:

@@ -145,8 +145,22 @@ class RunFolder:
             self._files.rm_file(self.path(name))
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
-        return bool(self._files.exists(self.path(name)))
+        """Whether a file or folder is there.
+
+        Raises:
+            TinderboxError: Storage cannot tell now.
+        """
+        try:
+            self._files.info(self.path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:  # for which fsspec's own exists() says no, and what is there would be made again
+            raise self._unreadable(error) from error
+        return True
+
+    def _unreadable(self, error: OSError) -> TinderboxError:
+        sentence = f"storage {self.root} cannot be read: {error.strerror or error}"
+        return TinderboxError(f"{sentence}; start the {self.kind} again once it can")
 
     def names(self, *below: str) -> list[str]:
         """Return the names of all files of the run, or of those below a path in it."""

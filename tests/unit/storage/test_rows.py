@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tinderbox.errors import TinderboxError
 from tinderbox.storage.rows import RowsFolder, encode
 
 SUFFIXES = ["parquet", "csv", "jsonl"]
@@ -210,6 +211,25 @@ def test_rows_that_were_removed_by_hand_are_made_again(folder: RowsFolder) -> No
     folder._files.rm(folder.rows, recursive=True)
     folder.begin(anew=False)
     assert held(folder) == []
+
+
+@pytest.mark.parametrize("call", ["info", "ls"])
+def test_storage_that_does_not_answer_loses_nothing(
+    call: str, folder: RowsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That rows cannot be looked for is no sign that there are none."""
+    folder.keep(0, table("a"), "first")
+    folder.write(f"progress/{folder.version}/offsets/0", b"{}")
+    before = held(folder)
+
+    def fail(*_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(folder._files, call, fail)
+        with pytest.raises(TinderboxError, match=r"photos cannot be read: timed out; start the batch inference again"):
+            folder.begin(anew=False)
+    assert held(folder) == before
 
 
 def test_rows_that_are_there_are_left_alone(folder: RowsFolder) -> None:
