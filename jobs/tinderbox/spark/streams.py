@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -22,6 +22,7 @@ from tinderbox.inference.sources import Files
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_threads
 from tinderbox.spark.reading import read_input
+from tinderbox.spark.session import check_java
 from tinderbox.spark.slots import first_line
 from tinderbox.spark.worker import Worker, own_columns
 
@@ -104,6 +105,24 @@ class Stage:
         return pa.Table.from_batches(found.cast(self.columns).to_batches(), self.columns)
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Make one sentence of what Spark, its Java or the storage raise.
+
+    Raises:
+        TinderboxError: One of them has failed.
+    """
+    try:
+        yield
+    except (PySparkException, Py4JError, OSError) as error:
+        raise _explain(error) from error
+
+
+def _explain(error: Exception) -> TinderboxError:
+    check_java()
+    return TinderboxError(f"rows cannot be labelled: {first_line(error)}")
+
+
 Keep = Callable[[int, "pa.Table", float], None]
 Watch = Callable[[], None]
 
@@ -116,7 +135,7 @@ def label_stream(stage: Stage, together: int, progress: str, keep: Keep, watch: 
     `watch` is called every second, and ends the stream by what it raises.
 
     Raises:
-        TinderboxError: A task has failed again and again, or Spark has stopped.
+        TinderboxError: A task has failed again and again, Spark has stopped, or rows cannot be written.
     """
     trouble: list[Exception] = []
 
@@ -128,25 +147,24 @@ def label_stream(stage: Stage, together: int, progress: str, keep: Keep, watch: 
             trouble.append(error)
             raise
 
-    stream = read_input(stage.spark, stage.job, together)
-    query = (
-        stream.writeStream.foreachBatch(run)
-        .option("checkpointLocation", progress)
-        .trigger(availableNow=True)
-        .queryName(f"tinderbox {stage.job.name}")
-        .start()
-    )
-    try:
-        while not query.awaitTermination(LOOK_SECONDS):
-            watch()
-    except StreamingQueryException as error:
-        found = trouble[0] if trouble else error
-        if isinstance(found, TinderboxError | OSError):
-            raise found from error
-        raise TinderboxError(f"rows cannot be labelled: {first_line(found)}") from error
-    finally:
-        with suppress(Py4JError, OSError):
-            query.stop()
+    with explained():
+        stream = read_input(stage.spark, stage.job, together)
+        query = (
+            stream.writeStream.foreachBatch(run)
+            .option("checkpointLocation", progress)
+            .trigger(availableNow=True)
+            .queryName(f"tinderbox {stage.job.name}")
+            .start()
+        )
+        try:
+            while not query.awaitTermination(LOOK_SECONDS):
+                watch()
+        except StreamingQueryException as error:
+            found = trouble[0] if trouble else error
+            raise (found if isinstance(found, TinderboxError) else _explain(found)) from error
+        finally:
+            with suppress(Py4JError, OSError):
+                query.stop()
 
 
 def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Keep, watch: Watch) -> None:
@@ -158,16 +176,18 @@ def label_tables(stage: Stage, tables: Iterable[tuple[int, pa.Table]], keep: Kee
     for number, table in tables:
         begin = time.monotonic()
         some = stage.spark.createDataFrame(table).repartition(PARTS * stage.job.slots)
-        try:
-            found = watched(partial(stage.label, some), stage.spark, watch)
-        except PySparkException as error:
-            raise TinderboxError(f"rows cannot be labelled: {first_line(error)}") from error
-        keep(number, found, time.monotonic() - begin)
+        found = watched(partial(stage.label, some), stage.spark, watch)
+        with explained():
+            keep(number, found, time.monotonic() - begin)
 
 
 def watched(call: Callable[[], T], spark: SparkSession, watch: Watch) -> T:
-    """Return what a call that waits for Spark returns; what `watch` raises meanwhile cancels it."""
-    with ThreadPoolExecutor(1) as thread:
+    """Return what a call that waits for Spark returns; what `watch` raises meanwhile cancels it.
+
+    Raises:
+        TinderboxError: Spark or its Java has failed.
+    """
+    with explained(), ThreadPoolExecutor(1) as thread:
         future = thread.submit(call)
         try:
             while not wait([future], LOOK_SECONDS).done:
