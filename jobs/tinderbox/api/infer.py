@@ -18,14 +18,14 @@ from tinderbox.api.plan import describe_job
 from tinderbox.api.sweep import session_for
 from tinderbox.config import InferJob
 from tinderbox.config.inputs import Images
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.inference.probe import Choice, probe
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import THUMBNAIL, unread_table
 from tinderbox.inference.sources import Files
 from tinderbox.inference.summary import Summary, from_json, merge, summarise, to_json
 from tinderbox.report import render_labels
-from tinderbox.storage.fetching import fetched, opened
+from tinderbox.storage.fetching import fetched, has_held, opened
 from tinderbox.storage.rows import RowsFolder
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Keeper:
 
     def __init__(self, folder: RowsFolder, watcher: InferWatcher) -> None:
         self._folder, self._watcher = folder, watcher
-        self.summary, self.batches = Summary(), 0
+        self.summary, self.batches, self._begun = Summary(), 0, time.time()
 
     def keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
@@ -208,8 +208,19 @@ class Keeper:
         self._watcher.show(self.summary)
 
     def keep_unread(self, recipe: Recipe, columns: pa.Schema) -> None:
-        """Write rows for the files that Spark has passed over, those of earlier runs among them."""
+        """Write rows for the files that Spark has passed over, those of earlier runs among them.
+
+        Raises:
+            TinderboxError: One of them is not empty, so executors have no access to what the driver has listed.
+        """
         unread, new = self._folder.unread()
+        lost = next((path for path in new if has_held(path, self._begun)), None)
+        if lost is not None:
+            self._folder.give_up()  # Spark has noted these files as done
+            raise TinderboxError(
+                f"executors cannot read {lost}, which the driver can; give their pods the input's volume, "
+                "and start again: all is labelled then"
+            )
         if new:
             place = {"model": recipe.model, "node": "driver"}
             table = unread_table(columns, unread, place, recipe.truth)

@@ -32,6 +32,15 @@ def opened(path: str) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", file)
 
 
+def has_held(path: str, time: float) -> bool:
+    """Whether a file surely has content, and had it at a `time` in seconds since 1970."""
+    try:
+        files, name = fsspec.url_to_fs(spoken(path))
+        return bool(files.info(name)["size"]) and bool(files.modified(name).timestamp() < time)
+    except Exception:  # whatever a library raises: what cannot be looked at from here proves nothing
+        return False
+
+
 @contextmanager
 def fetched(path: str) -> Iterator[Path]:
     """Lend a file or folder on this machine, copied there and removed afterwards where it is elsewhere.

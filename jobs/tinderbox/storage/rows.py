@@ -63,15 +63,22 @@ class RowsFolder(RunFolder):
 
         So too where there are no rows: they were removed by hand, and with its progress nothing would be labelled.
         """
-        mark = f"anew-{self.version}"
         if anew or not self.has_rows():
-            self.write(mark, b"")
-        if self.has(mark):
+            self.give_up()
+        if self.has(self._mark):
             # A driver that is killed on the way leaves the mark: half of it would be rows that are never made again.
             for part in (self._rows, f"summaries/{self.version}", f"progress/{self.version}"):
                 if self.has(part):
                     self._files.rm(self.path(part), recursive=True)
-            self.remove(mark)
+            self.remove(self._mark)
+
+    def give_up(self) -> None:
+        """Let the next driver begin anew."""
+        self.write(self._mark, b"")
+
+    @property
+    def _mark(self) -> str:
+        return f"anew-{self.version}"
 
     def has_rows(self) -> bool:
         """Whether this version has any.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from tinderbox.api import infer
 from tinderbox.api.infer import FEW, Keeper, Quiet, choose, portion, run_inference
 from tinderbox.config import check_infer
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.inference.probe import Choice, Measured
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import schema
@@ -151,6 +153,24 @@ def test_files_that_spark_passes_over(folder: RowsFolder, monkeypatch: pytest.Mo
     later.keep_unread(Recipe("m"), schema(regression=False))
     assert (later.summary.rows, later.summary.errors.reasons.kept) == (1, {"empty": 1})
     assert merge(map(from_json, folder.summaries())).rows == 4
+
+
+def test_files_that_executors_do_not_see(folder: RowsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not told as empty: the run fails with a sentence, and the next one labels them."""
+    image, empty, young = (tmp_path / name for name in ("image.png", "empty.png", "young.png"))
+    for path, content in ((image, b"png"), (empty, b""), (young, b"png")):
+        path.write_bytes(content)
+    os.utime(image, (1, 1))
+    os.utime(young, (time.time() + 60,) * 2)  # it was empty when Spark listed it
+    monkeypatch.setattr(folder, "_listed", lambda: {str(empty), str(young)})
+    keeper = Keeper(folder, Quiet())
+    keeper.keep_unread(Recipe("m"), schema(regression=False))
+    assert keeper.summary.rows == 2
+    monkeypatch.setattr(folder, "_listed", lambda: {str(empty), str(image)})
+    with pytest.raises(TinderboxError, match=r"executors cannot read .*image\.png, which the driver can; give their"):
+        keeper.keep_unread(Recipe("m"), schema(regression=False))
+    folder.begin(anew=False)
+    assert not folder.has_rows()
 
 
 def test_a_name_that_is_a_studys(plan: Plan, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import fsspec
 import pytest
 
 from tinderbox.errors import BadInput
-from tinderbox.storage.fetching import fetched, opened, spoken
+from tinderbox.storage.fetching import fetched, has_held, opened, spoken
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -71,6 +72,18 @@ def test_a_folder_is_brought_here_whole(base: str) -> None:
             found = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
             assert found == {"saved_model.pb", "variables/data"}
         assert path.exists() == (not base.startswith("memory"))
+
+
+def test_what_a_file_held(base: str) -> None:
+    """One that is empty, gone, younger or of a kind that is not known here held nothing for sure."""
+    with fsspec.open(f"{base}/empty", "wb"):
+        pass
+    later = time.time() + 60
+    assert has_held(f"{base}/model/saved_model.pb", later)
+    assert not has_held(f"{base}/model/saved_model.pb", later - 3_600)
+    for name in ("empty", "gone"):
+        assert not has_held(f"{base}/{name}", later)
+    assert not has_held("nonsense://x", later)
 
 
 def test_what_is_not_there_is_one_sentence(base: str) -> None:

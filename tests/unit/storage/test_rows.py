@@ -232,6 +232,16 @@ def test_storage_that_does_not_answer_loses_nothing(
     assert held(folder) == before
 
 
+def test_a_run_that_was_given_up_is_made_again(folder: RowsFolder) -> None:
+    """The next driver begins anew without being asked."""
+    folder.keep(0, table("a"), "first")
+    folder.write(f"progress/{folder.version}/offsets/0", b"{}")
+    folder.give_up()
+    folder.begin(anew=False)
+    assert not folder.has_rows()
+    assert not folder.has(f"progress/{folder.version}/offsets/0")
+
+
 def test_rows_that_are_there_are_left_alone(folder: RowsFolder) -> None:
     """To begin again, without force, goes on with the progress that there is."""
     folder.keep(0, table("a"), "first")
