@@ -7,10 +7,12 @@ import io
 import json
 import math
 import re
+import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from tinderbox.errors import Superseded
 from tinderbox.storage.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class RowsFolder(RunFolder):
     summaries/0123456789ab/batch-000017.json          what the report is made of
     progress/0123456789ab/                            where the stream is, by Spark
     probe-0123456789ab.json                           the batch size that was measured to be best
+    driver-0123456789ab                               which driver writes them: the one that has begun last
     report.html                                       made from the summaries
 
     A version is one model with one recipe: another model's rows never mix with these. A file takes the place of an
@@ -39,6 +42,7 @@ class RowsFolder(RunFolder):
     def __init__(self, storage: str, name: str, version: str = "", suffix: str = "parquet", width: int = 0) -> None:
         super().__init__(storage, name)
         self.version, self.suffix, self.width = version, suffix, width
+        self._driver = b""
 
     @property
     def rows(self) -> str:
@@ -62,7 +66,10 @@ class RowsFolder(RunFolder):
         """Forget this version's rows and progress where all is to be labelled `anew`, or an earlier driver began to.
 
         So too where there are no rows: they were removed by hand, and with its progress nothing would be labelled.
+        Any other driver of this version can write no more.
         """
+        self._driver = secrets.token_hex(16).encode()
+        self.write(f"driver-{self.version}", self._driver)
         if anew or not self.has_rows():
             self.give_up()
         if self.has(self._mark):
@@ -96,7 +103,11 @@ class RowsFolder(RunFolder):
         """Write a micro-batch's rows, its summary first: rows that are there are always in the report.
 
         Without a number they are those of all files that Spark has listed and not read.
+
+        Raises:
+            Superseded: Another driver has begun.
         """
+        self._check_driver()
         name = "batch-unread" if batch is None else f"batch-{batch:06d}"
         self.remove(f"{self._rows}/_SUCCESS")
         self.write(f"summaries/{self.version}/{name}.json", summary.encode())
@@ -135,8 +146,18 @@ class RowsFolder(RunFolder):
         return paths
 
     def finish(self, rows: int) -> None:
-        """Mark the rows as whole."""
+        """Mark the rows as whole.
+
+        Raises:
+            Superseded: Another driver has begun.
+        """
+        self._check_driver()
         self.write(f"{self._rows}/_SUCCESS", json.dumps({"rows": rows}).encode())
+
+    def _check_driver(self) -> None:
+        name = f"driver-{self.version}"
+        if self._driver and not (self.has(name) and self.read(name) == self._driver):
+            raise Superseded(f"another driver has taken over {self.root}; this one stops")
 
     def batches(self) -> set[int]:
         """Return the numbers of the micro-batches whose rows are there."""
