@@ -91,8 +91,9 @@ def run_inference(
     """Label what has come since the last run, all of it where `force` asks for that, and write the report.
 
     A run that is stopped or killed goes on where it was when it is started again: a micro-batch that was under way is
-    done again, and its rows take the place of those it may have left. A driver that its cluster starts again is of the
-    same `submission`, so it does not do again what it was forced to.
+    done again, and its rows take the place of those it may have left. So does one that refuses to add to rows or that
+    overwrites them: only rows that are whole count. A driver that its cluster starts again is of the same `submission`,
+    so it does not do again what it was forced to.
 
     Raises:
         BadInput: There is no input, or there are rows and the job refuses to add to them.
@@ -102,9 +103,11 @@ def run_inference(
     folder = RowsFolder(job.storage, job.name, plan.version[:12], job.output.format, plan.width)
     if folder.has("job.yaml"):
         raise BadInput(f"name {job.name!r} is a study's in {job.storage}; give the batch inference one of its own")
-    if folder.has_rows() and job.output.mode == "refuse" and not force:
+    same, mode = folder.is_of(submission), job.output.mode
+    if mode == "refuse" and folder.is_whole() and not (same or force):
         raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")
-    anew = (force or job.output.mode == "overwrite") and not folder.is_of(submission)
+    # Who overwrites without a submission goes on with what a kill has left; force always means all of it.
+    anew = not same and (force or (mode == "overwrite" and (bool(submission) or folder.is_whole())))
     watcher.tell("starting Spark")
     with session_for(job, spark, master) as session, shipped(plan, session):
         if anew and folder.has_rows():

@@ -184,6 +184,7 @@ def test_a_name_that_is_a_studys(plan: Plan, tmp_path: Path) -> None:
 def test_rows_that_must_not_be_added_to(plan: Plan, folder: RowsFolder) -> None:
     """Where the job says so nothing is started."""
     Keeper(folder, Quiet()).keep(0, table(["a"]), 1.0)
+    folder.finish(1)
     with pytest.raises(BadInput, match=r"has rows, and output\.mode is refuse"):
         run_inference(plan(output={"mode": "refuse"}))
 
@@ -199,6 +200,43 @@ def test_a_driver_that_starts_again_is_not_forced_again(
     for submission in ("one", "one", "two", "", ""):
         run_inference(plan(), spark=cast("Any", object()), force=True, submission=submission)
     assert begun == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("mode", "whole", "submission", "anew"),
+    [
+        ("refuse", False, "", False),
+        ("refuse", False, "other", False),
+        ("refuse", True, "one", False),
+        ("overwrite", False, "", False),
+        ("overwrite", True, "", True),
+        ("overwrite", False, "one", False),
+        ("overwrite", True, "one", False),
+        ("overwrite", False, "other", True),
+        ("overwrite", True, "other", True),
+    ],
+)
+def test_every_mode_survives_a_kill(
+    mode: str,
+    whole: bool,
+    submission: str,
+    anew: bool,
+    plan: Plan,
+    folder: RowsFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows that an earlier driver of the same work has left are gone on with, and only those of an earlier run not."""
+    begun: list[bool] = []
+    folder.note("one")
+    Keeper(folder, Quiet()).keep(0, table(["a"]), 1.0)
+    if whole:
+        folder.finish(1)
+    monkeypatch.setattr(RowsFolder, "begin", lambda self, anew: begun.append(anew))
+    monkeypatch.setattr(RowsFolder, "write_job", lambda *_: None)
+    monkeypatch.setattr(infer, "check_input", lambda *_: None)
+    monkeypatch.setattr(infer, "label", lambda *_: (Summary(rows=1), Summary()))
+    run_inference(plan(output={"mode": mode}), spark=cast("Any", object()), submission=submission)
+    assert begun == [anew]
 
 
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
