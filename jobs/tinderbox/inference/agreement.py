@@ -46,10 +46,15 @@ class Agreement:
 
 
 def compare(table: pa.Table) -> Agreement:
-    """Return how rows with the columns truth and label agree."""
+    """Return how rows with the columns truth and label agree.
+
+    Nothing is known where all labels are classes' numbers, for want of names, and no truth is one.
+    """
     import pyarrow.compute as pc
 
     both = table.filter(pc.and_(pc.is_valid(table["truth"]), pc.is_valid(table["label"])))
+    if pc.all(_is_number(both["label"])).as_py() and not pc.any(_is_number(both["truth"])).as_py():
+        both = both.slice(0, 0)
     wrong = both.filter(pc.not_equal(both["truth"], both["label"]))
     return Agreement(
         known=len(both),
@@ -57,3 +62,9 @@ def compare(table: pa.Table) -> Agreement:
         truths=count(both["truth"]),
         pairs=count(pc.binary_join_element_wise(wrong["truth"], wrong["label"], _BETWEEN)),
     )
+
+
+def _is_number(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.match_substring_regex(names, "^[0-9]+$")

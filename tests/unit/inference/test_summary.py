@@ -106,6 +106,14 @@ def test_truth_is_compared_where_it_is_known() -> None:
     assert summarise(labels(dog=2), 0.0, 1.0).truth.accuracy is None
 
 
+def test_names_are_not_compared_with_numbers() -> None:
+    """Without labels a class is only a number, which no folder called like its class can agree with."""
+    rows = [{"truth": "cat", "label": "0"}, {"truth": "dog", "label": "1"}]
+    assert summarise(table(*rows), 0.0, 1.0).truth.accuracy is None
+    assert summarise(table(*rows, {"truth": "2", "label": "2"}), 0.0, 1.0).truth.accuracy == pytest.approx(1 / 3)
+    assert summarise(table({"truth": "cat", "label": "7up"}), 0.0, 1.0).truth.accuracy == 0.0
+
+
 def test_nodes_add_up_the_time_of_their_rows() -> None:
     """A node's time is that of its rows; one that is not named has a name, and a time that is no number is none."""
     found = summarise(
