@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import TaskContext
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -20,7 +21,8 @@ from tinderbox.inference import rows
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.sources import Files
 from tinderbox.models.network import PackedModel
-from tinderbox.process import set_threads
+from tinderbox.process import set_gpus, set_threads
+from tinderbox.spark.executor import find_gpus
 from tinderbox.spark.reading import read_input
 from tinderbox.spark.session import check_java
 from tinderbox.spark.slots import first_line
@@ -64,10 +66,11 @@ def count_slots(spark: SparkSession, job: InferJob) -> int:
 
 
 def on_one_executor(spark: SparkSession, function: Callable[[], T], cores: int) -> T:
-    """Return what a function returns in a Python worker of one executor, with as many threads as a slot has cores."""
+    """Return what a function returns in a Python worker of one executor, with the threads and GPUs of a slot."""
 
     def call(_: int) -> T:
         set_threads(cores)
+        set_gpus(find_gpus(TaskContext.get()))
         return function()
 
     found: list[T] = spark.sparkContext.parallelize([0], 1).map(call).collect()

@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException, StreamingQueryException
 
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark import streams
-from tinderbox.spark.streams import label_stream, watched
+from tinderbox.spark.streams import label_stream, on_one_executor, watched
 
 
 class Query:
@@ -90,5 +90,17 @@ def test_a_java_that_has_ended_is_told_of(monkeypatch: pytest.MonkeyPatch) -> No
         watched(call, cast("Any", None), lambda: None)
     gateway = SimpleNamespace(proc=SimpleNamespace(poll=lambda: -9))
     monkeypatch.setattr(SparkContext, "_gateway", gateway)
-    with pytest.raises(TinderboxError, match=r"^Spark's Java process was killed by SIGKILL; run the same command again"):
+    with pytest.raises(TinderboxError, match=r"^Spark's Java process was killed by SIGKILL; run the same command"):
         watched(call, cast("Any", None), lambda: None)
+
+
+def test_a_measurement_has_the_gpus_of_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its threads: what is measured on other devices says nothing about those of the work."""
+    given: list[Any] = []
+    context = SimpleNamespace(resources=lambda: {"gpu": SimpleNamespace(addresses=["1"])})
+    monkeypatch.setattr(streams.TaskContext, "get", lambda: context)
+    monkeypatch.setattr(streams, "set_gpus", given.append)
+    monkeypatch.setattr(streams, "set_threads", given.append)
+    some = SimpleNamespace(map=lambda call: SimpleNamespace(collect=lambda: [call(0)]))
+    spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(parallelize=lambda *_: some))
+    assert on_one_executor(spark, lambda: list(given), 3) == [3, ["1"]]
