@@ -16,6 +16,8 @@ from tinderbox.inference.images import Unreadable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LINK = "a hard link to an earlier member, which is not read again; write archives with --hard-dereference"
+
 Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 Fetcher = Callable[[str], AbstractContextManager[Path]]
 
@@ -45,6 +47,8 @@ def from_tars(names: Iterable[str], limit: int, opened: Opener) -> Iterator[Pict
                     archive.members = []  # type: ignore[attr-defined] # or it keeps what it knows of each, to the end
                     if member.isfile():
                         yield Picture(f"{name}/{member.name}", _read(archive, member, limit))
+                    elif member.islnk():
+                        yield Picture(f"{name}/{member.name}", Unreadable("unsupported", _LINK))
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
             yield Picture(name, Unreadable("truncated", f"the archive cannot be read to its end: {error}"))
 

@@ -80,16 +80,27 @@ def test_members_of_archives_in_their_order(kind: str, tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
-    """Folders, links and devices have no image, and names that lead out of the archive are only names."""
+    """Folders, symbolic links and devices have no image; names that lead out of the archive are only names."""
     path = tmp_path / "mixed.tar"
     with tarfile.open(path, "w") as tar:
-        for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
             member = tarfile.TarInfo("no-file")
             member.type, member.linkname = kind, "/etc/hostname"
             tar.addfile(member)
         tar.addfile(tarfile.TarInfo("../../up.png"))
         tar.addfile(tarfile.TarInfo("/absolute.png"))
     assert tars(path) == [(f"{path}/../../up.png", b""), (f"{path}//absolute.png", b"")]
+
+
+def test_a_hard_link_is_a_row_with_an_error(tmp_path: Path) -> None:
+    """It stands for a file whose content is only at another name, which a stream cannot go back to."""
+    path = tmp_path / "a.tar"
+    (tmp_path / "one.png").write_bytes(b"1")
+    (tmp_path / "two.png").hardlink_to(tmp_path / "one.png")
+    with tarfile.open(path, "w") as tar:
+        for name in ("one.png", "two.png"):
+            tar.add(tmp_path / name, name)
+    assert tars(path) == [(f"{path}/one.png", b"1"), (f"{path}/two.png", "unsupported")]
 
 
 def test_members_that_are_too_large_are_not_read(tmp_path: Path) -> None:
