@@ -53,9 +53,16 @@ class Worker:
 
     def _labeller(self) -> Labeller | OwnLabeller:
         if self.own is None:
-            return find_labeller(self.recipe, lambda: cast("PackedModel", self.model.value))
+            return find_labeller(self.recipe, self._take)
         called = "values" if self.recipe.features else "image" if self.recipe.frame else "content"
         return OwnLabeller(self.recipe.predict, called, self.own, self.recipe.model)
+
+    def _take(self) -> PackedModel:
+        """Return the packed model, of which the broadcast keeps no copy: the loaded one is enough for a worker."""
+        packed = self.model.value
+        if "_path" in vars(self.model):  # where it is read again, should another recipe ask for it
+            vars(self.model).pop("_value", None)
+        return cast("PackedModel", packed)
 
     def _blocks(self, tables: Tables, threads: ThreadPoolExecutor) -> Iterator[Block]:
         source, recipe = self.source, self.recipe
