@@ -27,7 +27,7 @@ from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli import cluster
 from tinderbox.cli.infer import describe_plan, infer
-from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
+from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file, with_storage
 from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
 from tinderbox.config import read_any, read_sweep
@@ -91,8 +91,7 @@ def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool)
     the place of the job's storage; --set storage= goes before both.
     """
     console = open_console()
-    chosen = os.environ.get(STORAGE_VARIABLE)
-    settings = (f"storage={chosen}", *changes) if chosen else changes
+    settings = with_storage(changes)
     plan = make_plan(read_sweep(file, settings), file.parent)
     edits = JobFile(file, lambda: read_sweep(file, settings))
     try:
@@ -119,7 +118,7 @@ def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
 
     Of a batch inference, load its model and see whether labels and preprocessing fit it.
     """
-    console, read = open_console(), read_any(file, changes)
+    console, read = open_console(), read_any(file, with_storage(changes))
     if read.kind == "infer":
         say(console, f"{file}: {describe_plan(make_infer_plan(read, file.parent))}")
         return

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tinderbox.api.infer import InferResult, run_inference
 from tinderbox.api.inference import InferPlan, make_infer_plan
-from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file
+from tinderbox.cli.options import changes, job_file, with_storage
 from tinderbox.cli.screen import open_console, say
 from tinderbox.config import read_infer
 from tinderbox.inference.summary import Summary
@@ -32,8 +32,7 @@ def infer(file: Path, changes: tuple[str, ...], master: str | None, force: bool)
     TINDERBOX_STORAGE, which the chart sets, takes the place of the job's storage; --set storage= goes before both.
     """
     console = open_console()
-    chosen = os.environ.get(STORAGE_VARIABLE)
-    plan = make_infer_plan(read_infer(file, (f"storage={chosen}", *changes) if chosen else changes), file.parent)
+    plan = make_infer_plan(read_infer(file, with_storage(changes)), file.parent)
     try:
         token = os.environ.get(TOKEN_VARIABLE, "")
         submission = digest_tree({"token": token}) if token else ""

@@ -162,6 +162,17 @@ def test_check_looks_at_the_storage(tinderbox: Tinderbox, job: Path) -> None:
     assert "storage 'nope://x' cannot be opened" in result.stderr
 
 
+def test_check_looks_where_the_chart_stores(
+    tinderbox: Tinderbox, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TINDERBOX_STORAGE is where `sweep` and `infer` would go, so `check` goes there too."""
+    monkeypatch.setenv("TINDERBOX_STORAGE", "nope://x")
+    assert "storage 'nope://x' cannot be opened" in tinderbox("check", job.name, "--no-measure").stderr
+    monkeypatch.setenv("TINDERBOX_STORAGE", str(tmp_path / "there"))
+    refused = tinderbox("check", JOBS / "infer-digits.yaml")
+    assert (refused.exit_code, f"there is no study 'digits' in {tmp_path / 'there'}" in refused.stderr) == (2, True)
+
+
 def test_check_measures(tinderbox: Tinderbox, job: Path) -> None:
     """A child runs one trial, and the cost of the study is told."""
     change = "parameters.way={type: choice, choices: [well], default: well}"
