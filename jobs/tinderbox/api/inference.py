@@ -15,7 +15,7 @@ from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.plan import check_preload, describe_job, import_from
 from tinderbox.config import InferJob
 from tinderbox.config.inputs import Held, Rows
-from tinderbox.data import load
+from tinderbox.data import digest, load
 from tinderbox.errors import BadInput
 from tinderbox.inference.engine import check_labels, row_shape, row_width, told
 from tinderbox.inference.held import file_tables
@@ -60,9 +60,9 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
         BadInput: Model, labels or code cannot be had, or do not fit each other.
     """
     folder = None if job.code is None else base / job.code
-    held = None
+    held, data = None, ""
     if isinstance(job.input, Held):
-        held = hold(job.input, base, folder)
+        held, data = hold(job.input, base, folder)
     else:
         job = job.model_copy(update={"input": job.input.model_copy(update={"path": beside(base, job.input.path)})})
     check_preload(job.preload, folder)
@@ -77,20 +77,25 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
         recipe = make_recipe(job, model, network, read_labels(job, base))
         width = row_width(network, recipe)
     code = None if folder is None else pack_code(folder)
-    version = make_version(job, recipe, code)
+    version = make_version(job, recipe, code, data)
     return InferPlan(
         job, recipe, model, version, code, identify(job.name, describe_job(job), version, recipe.model), width, held
     )
 
 
-def make_version(job: InferJob, recipe: Recipe, code: bytes | None) -> str:
-    """Return the SHA-256 of all that an answer depends on, and of how rows are written."""
+def make_version(job: InferJob, recipe: Recipe, code: bytes | None, data: str) -> str:
+    """Return the SHA-256 of all that an answer depends on, and of how rows are written.
+
+    The kind of input is among it: Spark's note of what has been read of one says nothing of another. `data` is the
+    SHA-256 of a data set that lies in this process.
+    """
     told: dict[str, Any] = {"recipe": _lasting(recipe), "columns": job.columns, "format": job.output.format}
+    told["source"] = job.input.source
     if code is not None and job.preload:  # layers of one's own: the model's digest has their names only
         told["code"] = hashlib.sha256(code).hexdigest()
     if isinstance(job.input, Held):
         # Its micro-batches are known by their numbers, so those of other data or of another size are not the same.
-        told["data"] = {"input": job.input.model_dump(mode="json"), "rows": job.limits.rows}
+        told["data"] = {"input": job.input.model_dump(mode="json"), "rows": job.limits.rows, "digest": data}
     return digest_tree(told)
 
 
@@ -108,8 +113,8 @@ def load_network(model: PackedModel, preload: Sequence[str]) -> Network:
     return load_model(model)
 
 
-def hold(source: Held, base: Path, code: Path | None) -> Callable[[int], Iterator[pa.Table]]:
-    """Return a function that gives a data set's part in tables of so many rows.
+def hold(source: Held, base: Path, code: Path | None) -> tuple[Callable[[int], Iterator[pa.Table]], str]:
+    """Return a function that gives a data set's part in tables of so many rows, and the data set's SHA-256.
 
     Raises:
         BadInput: The data cannot be read, or has no such part.
@@ -118,7 +123,7 @@ def hold(source: Held, base: Path, code: Path | None) -> Callable[[int], Iterato
     part = {"train": data.train, "validation": data.validation, "test": data.test}[source.part]
     if part is None:
         raise BadInput(f"input: the data has no part {source.part}; name another")
-    return partial(file_tables, part, data.classes, source.part)
+    return partial(file_tables, part, data.classes, source.part), digest(data)
 
 
 def beside(base: Path, path: str) -> str:

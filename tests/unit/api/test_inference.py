@@ -379,6 +379,21 @@ def test_images_of_a_data_set(plan: MakePlan) -> None:
     assert cut.version != found.version
 
 
+def test_other_data_or_another_kind_of_input_is_another_version(plan: MakePlan, tmp_path: Path) -> None:
+    """Micro-batches of changed arrays must not pass for done, nor tars be read on as if they were images."""
+
+    def held(first: int) -> str:
+        images = np.arange(first, first + 10 * 4 * 5 * 3).astype(np.uint8).reshape(10, 4, 5, 3)
+        np.savez(
+            tmp_path / "data.npz", x_train=images, y_train=np.arange(10) % 2, x_test=images, y_test=np.arange(10) % 2
+        )
+        return plan(input={"source": "data", "data": {"source": "npz", "path": "data.npz"}}).version
+
+    assert held(0) == held(0) != held(1)
+    kinds = ("images", "tar", "tfrecord")
+    assert len({plan(input={"source": kind, "path": "in"}).version for kind in kinds}) == len(kinds)
+
+
 def test_code_travels(plan: MakePlan) -> None:
     """Executors get the modules of the folder, the same bytes for the same files."""
     first, second = (plan(code="code").code for _ in range(2))
