@@ -108,6 +108,8 @@ def run_inference(
         raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")
     # Who overwrites without a submission goes on with what a kill has left; force always means all of it.
     anew = not same and (force or (mode == "overwrite" and (bool(submission) or folder.is_whole())))
+    if plan.held is None and folder.has_rows() and not folder.has_progress():
+        anew = True  # the stream would begin with all files, and number its micro-batches from 0
     watcher.tell("starting Spark")
     with session_for(job, spark, master) as session, shipped(plan, session):
         if anew and folder.has_rows():

@@ -217,9 +217,9 @@ def count_rows(name: str, storage: str) -> Summary:
 
 
 def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:
-    """Copy a batch inference, all but its stream's progress, into a folder, and return it there.
+    """Copy a batch inference, all but what only its driver needs, into a folder, and return it there.
 
-    Files that are there already give way to those of the same name.
+    One that was brought there before becomes as this one is; one that has run there is set aside.
 
     Raises:
         BadInput: There is no such batch inference, or the folder cannot be written.
@@ -227,7 +227,13 @@ def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:
     source, home = RowsFolder(storage, name), RowsFolder(to, name)
     source.read_job()
     # A file whose name begins with a dot is still being written.
-    names = [file for file in source.names() if not file.startswith("progress/") and "/." not in f"/{file}"]
+    own = ("progress/", "driver-", "anew-")
+    names = [file for file in source.names() if not file.startswith(own) and "/." not in f"/{file}"]
+    if home.exists() and home.names("progress"):
+        home.set_aside()
+    # What has been labelled anew since may lie in other micro-batches: with the old ones, rows would be there twice.
+    for file in {*home.names("rows"), *home.names("summaries")}.difference(names):
+        home.remove(file)
     copy(names, source.read, home)
     return home
 

@@ -95,6 +95,10 @@ class RowsFolder(RunFolder):
         """
         return bool(self._batches(self._rows))
 
+    def has_progress(self) -> bool:
+        """Whether a stream has noted where this version is: rows that were brought here came without that."""
+        return self.has(f"progress/{self.version}")
+
     def is_whole(self) -> bool:
         """Whether nothing was left to label when it ended last."""
         return self.has(f"{self._rows}/_SUCCESS")

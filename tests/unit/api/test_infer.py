@@ -228,6 +228,7 @@ def test_every_mode_survives_a_kill(
     """Rows that an earlier driver of the same work has left are gone on with, and only those of an earlier run not."""
     begun: list[bool] = []
     folder.note("one")
+    folder.write(f"progress/{folder.version}/offsets/0", b"{}")
     Keeper(folder, Quiet()).keep(0, table(["a"]), 1.0)
     if whole:
         folder.finish(1)
@@ -236,6 +237,25 @@ def test_every_mode_survives_a_kill(
     monkeypatch.setattr(infer, "check_input", lambda *_: None)
     monkeypatch.setattr(infer, "label", lambda *_: (Summary(rows=1), Summary()))
     run_inference(plan(output={"mode": mode}), spark=cast("Any", object()), submission=submission)
+    assert begun == [anew]
+
+
+@pytest.mark.parametrize(("held", "progress", "anew"), [(None, "", True), (None, "offsets", False), (list, "", False)])
+def test_rows_without_the_progress_of_their_stream(
+    held: Any, progress: str, anew: bool, plan: Plan, folder: RowsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were brought here: a stream that began beside them would make some of them twice."""
+    begun: list[bool] = []
+    Keeper(folder, Quiet()).keep(0, table(["a"]), 1.0)
+    if progress:
+        folder.write(f"progress/{folder.version}/{progress}/0", b"{}")
+    monkeypatch.setattr(RowsFolder, "begin", lambda self, anew: begun.append(anew))
+    monkeypatch.setattr(RowsFolder, "write_job", lambda *_: None)
+    monkeypatch.setattr(infer, "check_input", lambda *_: None)
+    monkeypatch.setattr(infer, "label", lambda *_: (Summary(rows=1), Summary()))
+    one = plan()
+    one.held = held
+    run_inference(one, spark=cast("Any", object()))
     assert begun == [anew]
 
 

@@ -617,6 +617,27 @@ def test_rows_come_home(tmp_path: Path) -> None:
         remote.bring_rows_home("others", str(tmp_path / "there"), str(tmp_path / "home"))
 
 
+def test_rows_that_come_home_again_are_those_that_are_there(tmp_path: Path) -> None:
+    """Micro-batches that are gone since all was labelled anew are no rows at home; what has run at home is kept."""
+    storage, to = str(tmp_path / "there"), str(tmp_path / "home")
+    there, home = RowsFolder(storage, "photos", "0123456789ab"), RowsFolder(to, "photos", "0123456789ab")
+    there.begin(anew=False)
+    there.write("infer.yaml", b"kind: infer")
+    for number in range(2):
+        there.keep(number, pa.table({"path": [str(number)]}), to_json(Summary(rows=1)))
+    remote.bring_rows_home("photos", storage, to)
+    there.begin(anew=True)
+    there.keep(0, pa.table({"path": ["0", "1"]}), to_json(Summary(rows=2)))
+    there.write("anew-0123456789ab", b"")
+    remote.bring_rows_home("photos", storage, to)
+    kept = [name for name in there.names() if not name.startswith(("driver-", "anew-"))]
+    assert home.names() == kept
+    home.write("progress/0123456789ab/offsets/0", b"x")
+    remote.bring_rows_home("photos", storage, to)
+    assert home.names() == kept
+    assert RowsFolder(to, "photos-1").has("progress/0123456789ab/offsets/0")
+
+
 def test_what_a_batch_inference_brings(tmp_path: Path) -> None:
     """Its own command, its folder of code, and where it is to begin anew `--force`."""
     (tmp_path / "code").mkdir()
