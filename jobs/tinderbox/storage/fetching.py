@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import fsspec
 
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 
 _SPARK_NAMES = {"s3a": "s3", "s3n": "s3", "abfss": "abfs", "wasbs": "abfs"}
 """What fsspec calls file systems that Spark has other names for."""
@@ -46,24 +46,36 @@ def fetched(path: str) -> Iterator[Path]:
     """Lend a file or folder on this machine, copied there and removed afterwards where it is elsewhere.
 
     Raises:
-        BadInput: There is none, or its URL is of a kind that is not known.
+        BadInput: There is none, or it must not be read, or its URL is of a kind that is not known.
+        TinderboxError: It cannot be read now.
     """
     try:
         files, name = fsspec.url_to_fs(spoken(path))
     except (ImportError, ValueError) as error:
         raise BadInput(f"{path} cannot be opened: {error}; give a path or another URL") from error
-    if not files.exists(name):
-        raise BadInput(f"{path} is not there; give a path or URL that is")
+    with _telling(path):
+        files.info(name)  # exists() says no where storage does not answer
     if "file" in files.protocol:
         yield Path(name)
         return
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch, name.rstrip("/").rpartition("/")[2])
-        try:
+        with _telling(path):
             _copy(files, name, target)
-        except OSError as error:
-            raise BadInput(f"{path} cannot be read: {error}; give a path or another URL") from error
         yield target
+
+
+@contextmanager
+def _telling(path: str) -> Iterator[None]:
+    """Turn what is wrong with a file into one sentence."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadInput(f"{path} is not there; give a path or URL that is") from error
+    except PermissionError as error:
+        raise BadInput(f"{path} must not be read: {error}; give a path or another URL") from error
+    except OSError as error:
+        raise TinderboxError(f"{path} cannot be read: {error}; start again once it can") from error
 
 
 def _copy(files: fsspec.AbstractFileSystem, name: str, target: Path) -> None:

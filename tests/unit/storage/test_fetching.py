@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.storage.fetching import fetched, has_held, opened, spoken
 
 
@@ -99,15 +99,28 @@ def test_a_url_of_an_unknown_kind_is_one_sentence() -> None:
         fetched("nonsense://x").__enter__()
 
 
-def test_storage_that_fails_meanwhile_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network may break after it was asked whether the file is there."""
+@pytest.mark.parametrize("call", ["info", "get_file"])
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (TimeoutError("timed out"), TinderboxError, "cannot be read: timed out; start again once it can"),
+        (PermissionError("no key"), BadInput, "must not be read: no key; give a path or another URL"),
+        (FileNotFoundError("x"), BadInput, "is not there; give a path or URL that is"),
+    ],
+)
+def test_storage_that_fails_is_one_sentence(
+    call: str, error: OSError, kind: type[TinderboxError], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that breaks says nothing of the file: only what is asked for in vain is bad input."""
     files = fsspec.filesystem("memory")
     files.pipe_file("/broken.keras", b"x")
 
     def fail(*args: object, **named: object) -> None:
-        raise OSError("timed out")
+        raise error
 
-    monkeypatch.setattr(type(files), "get_file", fail)
-    with pytest.raises(BadInput, match=r"^memory://broken.keras cannot be read: timed out; "):
+    monkeypatch.setattr(type(files), call, fail)
+    with pytest.raises(TinderboxError) as failed:
         fetched("memory://broken.keras").__enter__()
+    assert (type(failed.value), str(failed.value)) == (kind, f"memory://broken.keras {sentence}")
+    monkeypatch.undo()
     files.rm_file("/broken.keras")
