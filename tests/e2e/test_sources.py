@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_folders_with_names_that_urls_escape(run: Run, tmp_path: Path, images: d
     }
     again = run({"source": "images", "path": "in put/*", "pattern": "1*.png"}, name="glob")
     assert again.summary.rows == 11
+
+
+def test_files_that_come_later_may_be_older(run: Run, tmp_path: Path) -> None:
+    """A file counts as new when it has not been seen, whatever its date says, for copies keep theirs."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "7.png").write_bytes(png(7))
+    run("in")
+    (tmp_path / "in" / "17.png").write_bytes(png(17))
+    os.utime(tmp_path / "in" / "17.png", (1e9, 1e9))
+    result = run("in")
+    assert (result.done.rows, result.summary.labels.kept) == (1, {"0": 1, "1": 1})
 
 
 def test_a_file_alone(run: Run, tmp_path: Path) -> None:

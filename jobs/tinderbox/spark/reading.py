@@ -11,6 +11,9 @@ from tinderbox.config.inputs import Held, Images, Rows
 from tinderbox.errors import BadInput
 from tinderbox.spark.slots import first_line
 
+_EVER = "36500d"
+"""By default a stream passes over files that are a week older than the newest it has seen."""
+
 _FILE = "path string, modificationTime timestamp, length long, content binary"
 
 
@@ -34,7 +37,7 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     source = job.input
     assert not isinstance(source, Held)  # noqa: S101 - it lies in this process
     portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", job.limits.volume)
-    reader = spark.readStream.option(*portion) if rows else spark.read
+    reader = spark.readStream.options(maxFileAge=_EVER).option(*portion) if rows else spark.read
     reader = reader.option("recursiveFileLookup", "true")
     try:
         if isinstance(source, Rows):
