@@ -127,6 +127,18 @@ def test_files_that_come_later_may_be_older(run: Run, tmp_path: Path) -> None:
     assert (result.done.rows, result.summary.labels.kept) == (1, {"0": 1, "1": 1})
 
 
+def test_names_that_begin_with_an_underscore(run: Run, tmp_path: Path) -> None:
+    """They are images, in folders of such names too; hidden files and what Spark leaves beside its own are not."""
+    (tmp_path / "in" / "_more").mkdir(parents=True)
+    for name in ("_7.png", "_more/17.png"):
+        (tmp_path / "in" / name).write_bytes(png(7))
+    for name in (".hidden.png", "_SUCCESS"):
+        (tmp_path / "in" / name).touch()
+    result = run("in")
+    paths = ds.dataset(result.rows).to_table()["path"].to_pylist()
+    assert sorted(paths) == [f"{tmp_path}/in/_7.png", f"{tmp_path}/in/_more/17.png"]
+
+
 def test_a_file_alone(run: Run, tmp_path: Path) -> None:
     """One file is an input too."""
     (tmp_path / "7.png").write_bytes(png(7))

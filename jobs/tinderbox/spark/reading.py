@@ -14,6 +14,9 @@ from tinderbox.spark.slots import first_line
 _EVER = "36500d"
 """By default a stream passes over files that are a week older than the newest it has seen."""
 
+_HIDDEN = r"^\.|^_(SUCCESS|temporary|spark_metadata|started_\d+|committed_\d+)$"
+"""By default Spark passes over all names that begin with `_` too; those that are left out here are its own."""
+
 _FILE = "path string, modificationTime timestamp, length long, content binary"
 
 
@@ -48,6 +51,7 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
             return select_columns(found, source, job.limits.bytes)
         if isinstance(source, Images) and source.pattern is not None:
             reader = reader.option("pathGlobFilter", source.pattern)
+        reader = reader.option("ignoredPathSegmentRegex", _HIDDEN)
         files = reader.format("binaryFile").schema(_FILE).load(source.path)
     except AnalysisException as error:
         raise BadInput(f"input: {source.path} cannot be read: {first_line(error)}") from error
