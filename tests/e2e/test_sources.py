@@ -21,7 +21,7 @@ import tinderbox
 from tinderbox.api.infer import InferResult, run_inference
 from tinderbox.api.inference import make_infer_plan
 from tinderbox.config import check_infer
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.session import open_session
 
 if TYPE_CHECKING:
@@ -200,6 +200,29 @@ def test_numbers(run: Run, tmp_path: Path, kind: str) -> None:
     rows = {row["path"]: row for row in map(dict, _read_lines(result))}
     assert (rows["a"]["values"], rows["b"]["values"]) == ([12.5], [24.5])
     assert (rows["c"]["values"], rows["c"]["error"]) == (None, "x must be a finite number")
+
+
+def test_tables_whose_columns_are_in_another_order(run: Run, tmp_path: Path) -> None:
+    """What would be taken for another column, for Spark reads by position, is refused; what nobody needs may differ."""
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[2.0], [1.0]]), np.array([0.5])])
+    model.save(tmp_path / "sum.keras")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.csv").write_text("x,y\n1,10\n")
+    (tmp_path / "in" / "2.csv").write_text("x,y,z\n2,20,a\n")
+    source = {"source": "csv", "path": "in", "features": ["x", "y"]}
+    options = {"model": "sum.keras", "task": "regression", "logits": False}
+    assert sorted(row["values"] for row in _read_rows(run(source, **options))) == [[12.5], [24.5]]
+    (tmp_path / "in" / "3.csv").write_text("y,x\n10,1\n")
+    with pytest.raises(TinderboxError, match="CSV header does not conform to the schema"):
+        run(source, name="other", **options)
+
+
+def _read_rows(result: InferResult) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ds.dataset(result.rows).to_table().to_pylist()
+    return found
 
 
 def _read_lines(result: InferResult) -> list[dict[str, Any]]:

@@ -47,7 +47,9 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
             # Without types of its own, or the key 007 would be 7.
             schema = spark.read.options(header="true", recursiveFileLookup="true")
             columns = schema.format(source.source).load(source.path).schema
-            found = reader.option("header", "true").schema(columns).format(source.source).load(source.path)
+            # Without a schema that is enforced, a file whose columns are in another order is refused, and not misread.
+            reader = reader.options(header="true", enforceSchema="false").schema(columns)
+            found = reader.format(source.source).load(source.path)
             return select_columns(found, source, job.limits.bytes)
         if isinstance(source, Images) and source.pattern is not None:
             reader = reader.option("pathGlobFilter", source.pattern)
