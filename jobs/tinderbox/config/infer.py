@@ -68,13 +68,13 @@ class Limits(Closed):
     """What is refused before it can hurt: files of more `bytes` and images of more `pixels` become rows with an error.
 
     `rows` is how many go into one micro-batch at most, which is what a kill costs, by default about a minute's work;
-    `volume` is that for archives and tables, in bytes.
+    `volume` is that for archives and tables, in bytes, by default 256 MiB, and 16 MiB where rows are numbers.
     """
 
     bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)
     pixels: int = Field(default=100_000_000, ge=1, le=178_956_970)  # above that PIL refuses them itself
     rows: int | None = Field(default=None, ge=1, le=1_000_000)
-    volume: int = Field(default=256 << 20, ge=1, le=1 << 40)
+    volume: int | None = Field(default=None, ge=1, le=1 << 40)
 
 
 class Output(Closed):

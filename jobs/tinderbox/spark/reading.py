@@ -11,6 +11,9 @@ from tinderbox.config.inputs import Held, Images, Rows
 from tinderbox.errors import BadInput
 from tinderbox.spark.slots import first_line
 
+_BYTES, _NUMBERS = 256 << 20, 16 << 20
+"""A micro-batch of archives or tables: of numbers 20 bytes may be a row, and what comes out is larger than that."""
+
 _EVER = "36500d"
 """By default a stream passes over files that are a week older than the newest it has seen."""
 
@@ -39,7 +42,7 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     """
     source = job.input
     assert not isinstance(source, Held)  # noqa: S101 - it lies in this process
-    portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", job.limits.volume)
+    portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", find_volume(job))
     reader = spark.readStream.options(maxFileAge=_EVER).option(*portion) if rows else spark.read
     reader = reader.option("recursiveFileLookup", "true")
     try:
@@ -64,6 +67,12 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     small = files.filter(F.col("length") <= job.limits.bytes).select("path", "content")
     large = files.filter(F.col("length") > job.limits.bytes).select("path", F.lit(None).cast("binary").alias("content"))
     return small.union(large)
+
+
+def find_volume(job: InferJob) -> int:
+    """Return how many bytes of archives or tables go into a micro-batch, whose rows this process holds."""
+    few = isinstance(job.input, Rows) and job.input.features is not None
+    return job.limits.volume or (_NUMBERS if few else _BYTES)
 
 
 def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
