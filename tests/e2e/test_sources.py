@@ -22,6 +22,7 @@ from tinderbox.api.infer import InferResult, run_inference
 from tinderbox.api.inference import make_infer_plan
 from tinderbox.config import check_infer
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.spark.reading import find_volume
 from tinderbox.spark.session import open_session
 
 if TYPE_CHECKING:
@@ -160,6 +161,16 @@ def test_tars(run: Run, tmp_path: Path, images: dict[str, bytes], mode: Any) -> 
     assert {Path(path).name for path in table[table["error"].notna()]["path"]} == {"2.tar", "broken.png"}
     members = {f"{tmp_path}/{part}.tar/some/{name}" for part in range(2) for name in list(images)[part::2]}
     assert set(table["path"]) == {*members, f"{tmp_path}/2.tar"}
+
+
+def test_archives_fill_all_slots(spark: SparkSession, tmp_path: Path) -> None:
+    """A micro-batch has room for as many large archives as there are slots; a job may say otherwise."""
+    with (tmp_path / "large.tar").open("wb") as file:
+        file.truncate(1 << 30)
+    (tmp_path / "_small.tar").write_bytes(b"x")
+    tree = {"kind": "infer", "name": "all", "model": "m", "input": f"{tmp_path}/*.tar", "slots": 3}
+    assert find_volume(spark, check_infer(tree, "test")) == 3 << 30
+    assert find_volume(spark, check_infer({**tree, "limits": {"volume": 5}}, "test")) == 5
 
 
 def test_tfrecords(run: Run, tmp_path: Path, images: dict[str, bytes]) -> None:

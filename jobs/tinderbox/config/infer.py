@@ -68,7 +68,8 @@ class Limits(Closed):
     """What is refused before it can hurt: files of more `bytes` and images of more `pixels` become rows with an error.
 
     `rows` is how many go into one micro-batch at most, which is what a kill costs, by default about a minute's work;
-    `volume` is that for archives and tables, in bytes, by default 256 MiB, and 16 MiB where rows are numbers.
+    `volume` is that for archives and tables, in bytes, by default 256 MiB, or as many
+    archives as slots, and 16 MiB where rows are numbers.
     """
 
     bytes: int = Field(default=64 << 20, ge=1, le=1 << 30)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as all of Spark's users call it
+from pyspark.sql.streaming.readwriter import DataStreamReader
 
 from tinderbox.config import InferJob
-from tinderbox.config.inputs import Held, Images, Rows
+from tinderbox.config.inputs import Held, Images, Records, Rows, Tars
 from tinderbox.errors import BadInput
 from tinderbox.spark.slots import first_line
 
@@ -42,22 +43,19 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     """
     source = job.input
     assert not isinstance(source, Held)  # noqa: S101 - it lies in this process
-    portion = ("maxFilesPerTrigger", rows) if isinstance(source, Images) else ("maxBytesPerTrigger", find_volume(job))
-    reader = spark.readStream.options(maxFileAge=_EVER).option(*portion) if rows else spark.read
-    reader = reader.option("recursiveFileLookup", "true")
     try:
+        reader: DataFrameReader | DataStreamReader = spark.read
+        if rows:
+            reader = spark.readStream.option("maxFileAge", _EVER).option(*_portion(spark, job, rows))
         if isinstance(source, Rows):
             # Without types of its own, or the key 007 would be 7.
             schema = spark.read.options(header="true", recursiveFileLookup="true")
             columns = schema.format(source.source).load(source.path).schema
             # Without a schema that is enforced, a file whose columns are in another order is refused, and not misread.
-            reader = reader.options(header="true", enforceSchema="false").schema(columns)
-            found = reader.format(source.source).load(source.path)
+            reader = reader.options(header="true", recursiveFileLookup="true", enforceSchema="false")
+            found = reader.schema(columns).format(source.source).load(source.path)
             return select_columns(found, source, job.limits.bytes)
-        if isinstance(source, Images) and source.pattern is not None:
-            reader = reader.option("pathGlobFilter", source.pattern)
-        reader = reader.option("ignoredPathSegmentRegex", _HIDDEN)
-        files = reader.format("binaryFile").schema(_FILE).load(source.path)
+        files = _files(reader, source)
     except AnalysisException as error:
         raise BadInput(f"input: {source.path} cannot be read: {first_line(error)}") from error
     files = files.withColumn("path", F.regexp_replace("path", "^file:/+", "/"))
@@ -69,10 +67,29 @@ def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     return small.union(large)
 
 
-def find_volume(job: InferJob) -> int:
+def _files(reader: DataFrameReader | DataStreamReader, source: Images | Tars | Records) -> DataFrame:
+    reader = reader.options(recursiveFileLookup="true", ignoredPathSegmentRegex=_HIDDEN)
+    if isinstance(source, Images) and source.pattern is not None:
+        reader = reader.option("pathGlobFilter", source.pattern)
+    return reader.format("binaryFile").schema(_FILE).load(source.path)
+
+
+def _portion(spark: SparkSession, job: InferJob, rows: int) -> tuple[str, int]:
+    if isinstance(job.input, Images):
+        return "maxFilesPerTrigger", rows
+    return "maxBytesPerTrigger", find_volume(spark, job)
+
+
+def find_volume(spark: SparkSession, job: InferJob) -> int:
     """Return how many bytes of archives or tables go into a micro-batch, whose rows this process holds."""
-    few = isinstance(job.input, Rows) and job.input.features is not None
-    return job.limits.volume or (_NUMBERS if few else _BYTES)
+    if job.limits.volume is not None:
+        return job.limits.volume
+    assert not isinstance(job.input, Held)  # noqa: S101 - it lies in this process
+    if isinstance(job.input, Rows):
+        return _BYTES if job.input.features is None else _NUMBERS
+    # One slot reads an archive, so with fewer of them the others would have nothing to do.
+    (largest,) = _files(spark.read, job.input).agg(F.max("length")).collect()[0]
+    return max(_BYTES, job.slots * (largest or 0))
 
 
 def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
