@@ -196,6 +196,16 @@ def test_parquet_with_images(run: Run, tmp_path: Path, images: dict[str, bytes])
         run({"source": "parquet", "path": "all.parquet", "image": "picture"}, name="other")
 
 
+def test_parquet_without_a_key(run: Run, tmp_path: Path) -> None:
+    """A row is called by its file, whose name is the file's own, and by its number there."""
+    pq.write_table(pa.table({"bytes": pa.array([png(7), png(17)], pa.binary())}), tmp_path / "a+b c%20.parquet")
+    rows = _read_rows(run({"source": "parquet", "path": "*.parquet", "image": "bytes"}))
+    assert {row["path"]: row["label"] for row in rows} == {
+        f"{tmp_path}/a+b c%20.parquet#0": "0",
+        f"{tmp_path}/a+b c%20.parquet#1": "1",
+    }
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_numbers(run: Run, tmp_path: Path, kind: str) -> None:
     """Rows of numbers through a regression; a null among them is a row with an error."""

@@ -52,7 +52,7 @@ class Records(Closed):
 class Rows(Closed):
     """Rows of Parquet or CSV files: a column `image` with a file's bytes, or the columns `features` of numbers.
 
-    The column `key` takes the place of the file's path in what comes out.
+    The column `key` takes the place of the path in what comes out: the file's, with a row's number in it for Parquet.
     """
 
     source: Literal["parquet", "csv"]

@@ -102,7 +102,7 @@ def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
     for name in wanted:
         if name not in found.columns:
             raise BadInput(f"input: {source.path} has the columns {', '.join(found.columns)}, and not {name}")
-    path = F.col("_metadata.file_path") if source.key is None else _named(source.key).cast("string")
+    path = _place(source) if source.key is None else _named(source.key).cast("string")
     if source.image is None:
         # What is no number becomes null, and so a row with an error. Spark's mapInArrow knows no name with a dot.
         numbers = [
@@ -111,6 +111,13 @@ def select_columns(found: DataFrame, source: Rows, limit: int) -> DataFrame:
         return found.select(path.alias("path"), *numbers)
     held = F.coalesce(_named(source.image), F.lit(b""))  # null is as an empty file, and not as one that is too large
     return found.select(path.alias("path"), F.when(F.length(held) <= limit, held).alias("content"))
+
+
+def _place(source: Rows) -> Column:
+    """Return where a row comes from: its file, and its number there where Spark knows that."""
+    escaped = F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B"))  # a plus is a blank to url_decode
+    file = F.regexp_replace(F.url_decode(escaped), "^file:/+", "/")
+    return F.concat(file, F.lit("#"), F.col("_metadata.row_index")) if source.source == "parquet" else file
 
 
 def _named(name: str) -> Column:
