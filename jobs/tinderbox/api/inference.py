@@ -128,7 +128,12 @@ def hold(source: Held, base: Path, code: Path | None) -> tuple[Callable[[int], I
 
 def beside(base: Path, path: str) -> str:
     """Return a path that is relative to a folder as a whole one; URLs stay as they are."""
-    return path if "://" in path or path.startswith(("/", "file:")) else str((base / path).resolve())
+    return str((base / path).resolve()) if is_relative(path) else path
+
+
+def is_relative(path: str) -> bool:
+    """Whether a path starts from the folder of its job, as no URL does."""
+    return "://" not in path and not path.startswith(("/", "file:"))
 
 
 def find_model(job: InferJob, base: Path) -> PackedModel:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tinderbox.api.driver import Watcher
+from tinderbox.api.inference import is_relative
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import SweepResult
-from tinderbox.config import AnyJob
+from tinderbox.config import AnyJob, InferJob
+from tinderbox.config.inputs import Held
 from tinderbox.config.reading import beside_job, set_line, write_job
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.inference.summary import Summary, from_json, merge
@@ -63,15 +65,36 @@ def pack(file: Path, job: AnyJob, token: str, image: str | None, anew: bool) -> 
     """Return what a submission brings.
 
     Raises:
-        BadInput: The folder of code cannot be packed.
+        BadInput: The folder of code cannot be packed, or a path means a file of this machine.
     """
     code = None if job.code is None else pack_code(file.parent / job.code)
     described = describe_job(job) | ({"code": CODE_FILE} if code else {})
     described.pop("storage", None)  # the release says where studies are
     files, template = beside_job(file)
+    if isinstance(job, InferJob):
+        check_paths(job, files)
     text = write_job(described)
     arguments = (ANEW[job.kind],) if anew else ()
     return Package(job.name, text, token, code, files, template, image, arguments, job.kind)
+
+
+def check_paths(job: InferJob, files: Collection[str]) -> None:
+    """See that a batch inference names no file that stays here; `files` travel with it.
+
+    Raises:
+        BadInput: It does.
+    """
+    named = {"labels": job.labels}
+    if job.model is not None:
+        named |= {"model": job.model.path, "model.weights": job.model.weights}
+    if not isinstance(job.input, Held):
+        named["input"] = job.input.path
+    for key, path in named.items():
+        if path is not None and is_relative(path) and PurePosixPath(path).as_posix() not in files:
+            raise BadInput(
+                f"{key}: {path} is a file of this machine, which the cluster has not; give a URL, or the whole path "
+                "of a volume in the driver's pod"
+            )
 
 
 def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: Watcher) -> bool:

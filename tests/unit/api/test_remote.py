@@ -649,3 +649,31 @@ def test_what_a_batch_inference_brings(tmp_path: Path) -> None:
     assert package.code is not None
     assert "code: code.zip" in package.job
     assert "storage" not in package.job
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"model": "m.keras"}, "model: m.keras"),
+        ({"model": {"path": "s3://b/m.json", "weights": "w.h5"}}, "model.weights: w.h5"),
+        ({"labels": "../labels.txt"}, "labels: ../labels.txt"),
+        ({"input": "photos"}, "input: photos"),
+        ({"input": {"source": "tar", "path": "./*.tar"}}, "input: ./*.tar"),
+        ({"labels": "s3://b/labels.txt", "input": "file:/data", "model": "/models/m.keras"}, None),
+        ({"labels": "./here.txt"}, None),
+        ({"model": {"study": "digits"}, "input": {"source": "data", "data": {"source": "digits"}}}, None),
+    ],
+)
+def test_files_that_stay_here_are_refused(keys: dict[str, Any], told: str | None, tmp_path: Path) -> None:
+    """The driver would look for them below its own job; those in the same ConfigMap are there."""
+    tree = {"kind": "infer", "name": "own", "model": "/m.keras", "input": "/data", **keys}
+    held = {"job.yaml": yaml.safe_dump(tree), "here.txt": "a"}
+    file = tmp_path / "manifest.yaml"
+    file.write_text(yaml.safe_dump({"kind": "ConfigMap", "data": held}))
+    job = read_any(file)
+    if told is None:
+        assert remote.pack(file, job, "secret", None, anew=False).files == {"here.txt": "a"}
+        return
+    with pytest.raises(BadInput) as refusal:
+        remote.pack(file, job, "secret", None, anew=False)
+    assert str(refusal.value).startswith(f"{told} is a file of this machine, which the cluster has not; give a URL, or")
