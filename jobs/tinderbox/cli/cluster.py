@@ -86,7 +86,11 @@ def submit(
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
     if watch and job.kind == "infer":
-        remote.wait_for_end(cluster, submitted, once(console))
+        try:
+            remote.wait_for_end(cluster, submitted, once(console))
+        except KeyboardInterrupt:
+            tell_detached(console, job.name)
+            return
         bring_rows(console, cluster, job.name, to, place)
     elif watch:
         show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
@@ -122,12 +126,17 @@ def show_to_end(
         with Bar(console) if console.is_terminal else Lines(console, SUMMARY_SECONDS) as screen:
             brought = remote.follow(cluster, submitted, home, screen)
     except KeyboardInterrupt:
-        say(console, f"detached; the job runs on: tinderbox status {home.name}, and later tinderbox fetch {home.name}")
+        tell_detached(console, home.name)
         return
     if not brought:
         with remote.opened_storage(cluster, cluster.release(place.release)) as there:
             remote.bring_home(home.name, there, to)
     print_result(console, open_study(home.name, to))
+
+
+def tell_detached(console: Console, name: str) -> None:
+    """Say that only the watch has ended."""
+    say(console, f"detached; the job runs on: tinderbox status {name}, and later tinderbox fetch {name}")
 
 
 @click.command()

@@ -50,7 +50,7 @@ class Played:
         """Submit a job, or refuse to."""
         if self.error is not None:
             raise self.error
-        self.deeds.append(("submit", file.name, job.epochs, image, fresh))
+        self.deeds.append(("submit", file.name, getattr(job, "epochs", None), image, fresh))
         return Submitted({"metadata": {"name": f"sweep-{job.name}"}}, "secret")
 
     def follow(self, cluster: object, submitted: object, home: StudyFolder, watcher: Any) -> bool:
@@ -181,6 +181,25 @@ def test_detached(played: Played, tinderbox: Tinderbox, job: Path, tmp_path: Pat
         "detached; the job runs on: tinderbox status small, and later tinderbox fetch small"
     ]
     assert not (tmp_path / "home").exists()
+    assert "opened" not in played.deeds
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), KeyboardInterrupt(signal.SIGTERM)])
+def test_detached_from_a_batch_inference(
+    played: Played, tinderbox: Tinderbox, tmp_path: Path, stop: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C says the same, and brings no rows home."""
+
+    def wait(*_: object) -> None:
+        raise stop
+
+    monkeypatch.setattr(module.remote, "wait_for_end", wait)
+    (tmp_path / "infer.yaml").write_text("kind: infer\nname: photos\nmodel: /m.keras\ninput: /data\n")
+    result = tinderbox("submit", tmp_path / "infer.yaml", "--watch")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == [
+        "detached; the job runs on: tinderbox status photos, and later tinderbox fetch photos"
+    ]
     assert "opened" not in played.deeds
 
 
