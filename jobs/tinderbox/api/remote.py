@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -287,7 +288,8 @@ def scale_study(cluster: Cluster, study: str, slots: int) -> str:
     """Write how many slots a study is to have into the ConfigMap of its Job, and return what that is called.
 
     Raises:
-        BadInput: The namespace has no such Job, it has ended, or its job file is nowhere that could be edited.
+        BadInput: The namespace has no such Job, it has ended or is a batch inference, or its job file is nowhere that
+            could be edited.
     """
     job = find_job(cluster, study)
     name, volumes = job["metadata"]["name"], job["spec"]["template"]["spec"].get("volumes") or []
@@ -297,7 +299,13 @@ def scale_study(cluster: Cluster, study: str, slots: int) -> str:
     found = None if held is None else cluster.find("config_map", held)
     if held is None or found is None or JOB_FILE not in (found.get("data") or {}):
         raise BadInput(f"job {name} has its job file in no ConfigMap; change slots where the file is")
-    text = set_line(found["data"][JOB_FILE], "slots", str(slots))
+    text = found["data"][JOB_FILE]
+    if re.search(r"^kind:[ \t]*infer\b", text, re.MULTILINE):
+        raise BadInput(
+            f"job {name} is a batch inference, whose slots stay as they are; delete it, and submit it with other ones: "
+            "it goes on where it was"
+        )
+    text = set_line(text, "slots", str(slots))
     cluster.merge("config_map", held, {"data": {JOB_FILE: text}})
     return f"ConfigMap {held}"
 

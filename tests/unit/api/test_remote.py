@@ -596,6 +596,16 @@ def test_a_study_whose_file_is_elsewhere_is_not_scaled(volumes: Any, monkeypatch
         scaled(Scaled(spec={"template": {"spec": {"volumes": volumes}}}), monkeypatch)
 
 
+def test_a_batch_inference_is_not_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver reads its job once."""
+    cluster = Scaled()
+    text = "# kind: sweep\nkind: infer\nslots: 2\n"
+    cluster.maps["sweep-small"]["data"]["job.yaml"] = text
+    with pytest.raises(BadInput, match="job sweep-small is a batch inference, whose slots stay as they are; delete it"):
+        scaled(cluster, monkeypatch)
+    assert cluster.maps["sweep-small"]["data"]["job.yaml"] == text
+
+
 def test_rows_come_home(tmp_path: Path) -> None:
     """All but the stream's progress, and what is half written; their count is known without bringing them."""
     there = RowsFolder(str(tmp_path / "there"), "photos", "0123456789ab")
