@@ -4,7 +4,7 @@ TinderboxError           1   something stopped the job
 ├── BadInput             2   what was asked for cannot be run; nothing was started, nothing was lost
 ├── NoExecutor           3   executors do not arrive, or do not live
 ├── NoTrialSucceeded     4   the study ended and not one trial has a value
-├── Superseded           1   a later driver has taken over this study
+├── Superseded           1   a later driver has taken over this run
 └── StaleAttempt         -   a slot speaks for an attempt that is no longer the trial's (HTTP 409)
 """
 
@@ -36,7 +36,7 @@ class NoTrialSucceeded(TinderboxError):
 
 
 class Superseded(TinderboxError):
-    """A later driver generation writes this study's record; this one must stop."""
+    """A later driver writes this run's record or rows; this one must stop."""
 
 
 class StaleAttempt(TinderboxError):

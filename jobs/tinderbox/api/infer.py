@@ -264,7 +264,8 @@ def choose(
     watcher.tell("measuring batch sizes")
     measure = partial(probe, model, plan.recipe, batch, xla)
     choice = watched(partial(on_one_executor, spark, measure, job.cores), spark, watch)
-    folder.write(kept, json.dumps({**asdict(choice), "asked": [batch, xla, job.cores]}).encode())
+    if choice.tried:  # one that measured nothing may do so the next time
+        folder.write(kept, json.dumps({**asdict(choice), "asked": [batch, xla, job.cores]}).encode())
     return choice
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -50,7 +51,15 @@ def from_tars(names: Iterable[str], limit: int, opened: Opener) -> Iterator[Pict
                     elif member.islnk():
                         yield Picture(f"{name}/{member.name}", Unreadable("unsupported", _LINK))
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            if is_passing(error):
+                raise
             yield Picture(name, Unreadable("truncated", f"the archive cannot be read to its end: {error}"))
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether an error is of the way to a file, as of a network, so that the task is worth another try."""
+    # What a broken file raises has no number.
+    return isinstance(error, OSError) and error.errno not in (None, errno.ENOENT)
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes | Unreadable:

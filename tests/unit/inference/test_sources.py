@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import random
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -280,3 +281,21 @@ def test_an_error_downstream_is_no_broken_file(tmp_path: Path) -> None:
         take(from_tars([str(archive(tmp_path / "a.tar"))], 10, opened))
     with pytest.raises(OSError, match="full"):
         take(from_records([str(write(tmp_path / "b", example()))], "image/encoded", None, 10, fetched))
+
+
+def test_a_network_that_fails_is_no_broken_archive() -> None:
+    """Its rows would be lost for good: the task fails, and Spark tries again; a file that is gone is a row."""
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(number, "no answer")
+
+    for number, passing in ((errno.ECONNRESET, True), (errno.ENOENT, False)):
+        pictures = from_tars(["a.tar"], 100, lambda name: nullcontext(Failing()))
+        if passing:
+            with pytest.raises(OSError, match="no answer"):
+                list(pictures)
+        else:
+            assert [picture.content.reason for picture in pictures if isinstance(picture.content, Unreadable)] == [
+                "truncated"
+            ]
