@@ -162,9 +162,9 @@ def want_executors(spark: SparkContext, job: AnyJob) -> None:
         return
     wanted = int(size_of_executors(job, defaults)["spark.executor.instances"])
     java = spark._jsc.sc()
-    missing = wanted - java.getExecutorIds().size()
-    if missing > 0:
-        java.requestExecutors(missing)
+    if wanted > java.getExecutorIds().size():
+        # In all, and not those that are missing: on Kubernetes Spark does not count the ones that it began with.
+        java.requestTotalExecutors(wanted, 0, spark._jvm.PythonUtils.toScalaMap({}))  # type: ignore[union-attr]
 
 
 def divide_gpus(gpus: int, slots: int) -> str:

@@ -25,6 +25,7 @@ from tinderbox.spark.session import (
     read_defaults,
     share_executor,
     size_of_executors,
+    want_executors,
 )
 
 MakeJob = Callable[..., SweepJob]
@@ -113,6 +114,24 @@ def test_a_size_that_is_none_is_refused(size: str) -> None:
     """The sentence has what it got."""
     with pytest.raises(BadInput, match=f"a size of Spark's memory is a number with one of the units .*, got {size!r}"):
         in_bytes(size)
+
+
+@pytest.mark.parametrize(("running", "asked"), [(1, [3]), (3, []), (4, [])])
+def test_more_slots_ask_for_executors_in_all(make_job: MakeJob, running: int, asked: list[int]) -> None:
+    """Not for those that are missing: Spark on Kubernetes does not count what it began with; too many stay."""
+    told: list[int] = []
+    java = SimpleNamespace(
+        getExecutorIds=lambda: SimpleNamespace(size=lambda: running),
+        requestTotalExecutors=lambda count, aware, hosts: told.append(count),
+    )
+    spark = SimpleNamespace(
+        master="k8s://here",
+        getConf=lambda: SimpleNamespace(getAll=lambda: [("spark.executor.cores", "1")]),
+        _jsc=SimpleNamespace(sc=lambda: java),
+        _jvm=SimpleNamespace(PythonUtils=SimpleNamespace(toScalaMap=dict)),
+    )
+    want_executors(cast("Any", spark), make_job(slots=3))
+    assert told == asked
 
 
 def test_a_slot_larger_than_an_executor_is_refused(make_job: MakeJob) -> None:
