@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 
 import tinderbox
-from tinderbox.api.infer import InferResult, run_inference
+from tinderbox.api.infer import run_inference
 from tinderbox.api.inference import make_infer_plan
+from tinderbox.api.labelled import InferResult
 from tinderbox.config import check_infer
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.spark.reading import find_volume

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tinderbox.api.infer import InferResult, run_inference
+from tinderbox.api.infer import run_inference
 from tinderbox.api.inference import InferPlan, make_infer_plan
+from tinderbox.api.labelled import InferResult
 from tinderbox.cli.options import changes, job_file, with_storage
 from tinderbox.cli.screen import open_console, say
 from tinderbox.config import read_infer
