@@ -10,8 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinderbox.api import remote
+from tinderbox.api import following, remote, submission
+from tinderbox.api.homecoming import bring_home, bring_rows_home
 from tinderbox.api.result import open_study
+from tinderbox.api.stock import count_rows, has_rows, take_stock
 from tinderbox.cli.infer import describe as describe_rows
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
@@ -82,12 +84,12 @@ def submit(
     console = open_console()
     job = read_any(file, changes)
     cluster = place.connect()
-    submitted = remote.submit_job(cluster, cluster.release(place.release), file, job, image, anew)
+    submitted = submission.submit_job(cluster, cluster.release(place.release), file, job, image, anew)
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
     if watch and job.kind == "infer":
         try:
-            remote.wait_for_end(cluster, submitted, once(console))
+            following.wait_for_end(cluster, submitted, once(console))
         except KeyboardInterrupt:
             tell_detached(console, job.name)
             return
@@ -113,24 +115,24 @@ def once(console: Console) -> Callable[[str], None]:
 def bring_rows(console: Console, cluster: Cluster, name: str, to: str, place: Place) -> None:
     """Bring the rows and the report of a batch inference home, and say where they are."""
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        home = remote.bring_rows_home(name, storage, to)
+        home = bring_rows_home(name, storage, to)
     say(console, f"rows: {home.path('rows')}")
     say(console, f"report: {home.path('report.html')}")
 
 
 def show_to_end(
-    console: Console, cluster: Cluster, submitted: remote.Submitted, place: Place, home: StudyFolder, to: str
+    console: Console, cluster: Cluster, submitted: submission.Submitted, place: Place, home: StudyFolder, to: str
 ) -> None:
     """Follow a Job on the screen, then show what it has brought home, below the folder `to`."""
     try:
         with Bar(console) if console.is_terminal else Lines(console, SUMMARY_SECONDS) as screen:
-            brought = remote.follow(cluster, submitted, home, screen)
+            brought = following.follow(cluster, submitted, home, screen)
     except KeyboardInterrupt:
         tell_detached(console, home.name)
         return
     if not brought:
         with remote.opened_storage(cluster, cluster.release(place.release)) as there:
-            remote.bring_home(home.name, there, to)
+            bring_home(home.name, there, to)
     print_result(console, open_study(home.name, to))
 
 
@@ -148,11 +150,11 @@ def status(study: str, place: Place) -> None:
     progress = remote.find_progress(cluster, study)
     say(console, describe(progress))
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        if remote.has_rows(study, storage):
-            say(console, describe_rows(remote.count_rows(study, storage)))
+        if has_rows(study, storage):
+            say(console, describe_rows(count_rows(study, storage)))
             return
         try:
-            told = summary(remote.take_stock(open_study(study, storage)))
+            told = summary(take_stock(open_study(study, storage)))
         except BadInput:
             if progress.over:
                 raise
@@ -178,9 +180,9 @@ def fetch(study: str, to: str, place: Place) -> None:
     """
     console, cluster = open_console(), place.connect()
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        rows = remote.has_rows(study, storage)
+        rows = has_rows(study, storage)
         if not rows:
-            remote.bring_home(study, storage, to)
+            bring_home(study, storage, to)
     if rows:
         bring_rows(console, cluster, study, to, place)
         return

@@ -1,9 +1,12 @@
-"""Batch inferences without a model and without Spark: their folder, their plan, their rows."""
+"""Runs without a cluster: a batch inference without model and Spark, and studies behind a server of files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +18,9 @@ from tinderbox.config import check_infer
 from tinderbox.inference.probe import Choice, Measured
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import schema
+from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.sweeping.events import StudyStarted, encode
 
 MakePlan = Callable[..., Any]
 MakeRows = Callable[..., pa.Table]
@@ -80,3 +85,34 @@ def make_rows() -> MakeRows:
         return pa.Table.from_pylist([{**row, **good, "path": path} for path in paths], columns)
 
     return make
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Serves files as the console does, and prints nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+        """Print nothing."""
+
+
+@pytest.fixture
+def console(recorded: StudyFolder) -> Iterator[str]:
+    """The URL of a server of the folder that holds the recorded study, as the release's console has one."""
+    storage = recorded.root.rpartition("/")[0]
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, directory=storage)) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def restart() -> Callable[[StudyFolder], None]:
+    """A function that lets another driver continue a study."""
+
+    def go_on(folder: StudyFolder) -> None:
+        log = folder.log()
+        log.append(encode(StudyStarted(time=120.0, generation=2)))
+        log.close()
+
+    return go_on

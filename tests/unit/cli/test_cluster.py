@@ -13,7 +13,7 @@ import fsspec
 import pytest
 from click.testing import Result
 
-from tinderbox.api.remote import Submitted
+from tinderbox.api.submission import Submitted
 from tinderbox.cli import cluster as module
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Refused
@@ -85,8 +85,8 @@ def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     """A cluster on which the study `small` has run."""
     played = Played(recorded.root.rpartition("/")[0])
     monkeypatch.setattr(module, "connect", played.connect)
-    monkeypatch.setattr(module.remote, "submit_job", played.submit)
-    monkeypatch.setattr(module.remote, "follow", played.follow)
+    monkeypatch.setattr(module.submission, "submit_job", played.submit)
+    monkeypatch.setattr(module.following, "follow", played.follow)
     monkeypatch.setattr(module.remote, "opened_storage", played.opened)
     monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
     monkeypatch.setattr(module.remote, "scale_study", played.scale)
@@ -144,7 +144,7 @@ def test_a_study_is_watched_and_comes_home(played: Played, tinderbox: Tinderbox,
     def follow(home: StudyFolder, watcher: Any) -> bool:
         watcher.tell("waiting for the driver")
         assert home.root == f"{tmp_path}/home/small"
-        module.remote.bring_home("small", played.storage, str(tmp_path / "home"))
+        module.bring_home("small", played.storage, str(tmp_path / "home"))
         return True
 
     played.following = follow
@@ -193,7 +193,7 @@ def test_detached_from_a_batch_inference(
     def wait(*_: object) -> None:
         raise stop
 
-    monkeypatch.setattr(module.remote, "wait_for_end", wait)
+    monkeypatch.setattr(module.following, "wait_for_end", wait)
     (tmp_path / "infer.yaml").write_text("kind: infer\nname: photos\nmodel: /m.keras\ninput: /data\n")
     result = tinderbox("submit", tmp_path / "infer.yaml", "--watch")
     assert (result.exit_code, result.stderr) == (0, "")
