@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import math
 import re
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tinderbox.errors import Superseded
+from tinderbox.storage.formats import encode, paths_of
 from tinderbox.storage.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -122,7 +120,7 @@ class RowsFolder(RunFolder):
 
         New are those of which no row is there yet.
         """
-        rows = {name: self._paths(name) for name in self._batches(self._rows)}
+        rows = {name: paths_of(self.read(name), self.suffix) for name in self._batches(self._rows)}
         told = {path for name, paths in rows.items() if "batch-unread" in name for path in paths}
         read = {path for name, paths in rows.items() if "batch-unread" not in name for path in paths}
         unread = self._listed() - read
@@ -140,14 +138,6 @@ class RowsFolder(RunFolder):
             last.append(logs[f"{compact}.compact"])
         entries = (line for name in last for line in self.read(name).decode().splitlines() if line.startswith("{"))
         return {plain_path(unquote(json.loads(entry)["path"])) for entry in entries}
-
-    def _paths(self, name: str) -> list[str]:
-        import pyarrow.dataset as ds
-
-        kind = {"jsonl": "json"}.get(self.suffix, self.suffix)
-        found = ds.dataset(self.path(name), format=kind, filesystem=self._files)
-        paths: list[str] = found.to_table(columns=["path"])["path"].to_pylist()
-        return paths
 
     def finish(self, rows: int) -> None:
         """Mark the rows as whole.
@@ -187,57 +177,3 @@ class RowsFolder(RunFolder):
 def plain_path(path: str) -> str:
     """Return a path as rows have it: one on this machine without its scheme."""
     return re.sub("^file:/+", "/", path)
-
-
-def encode(table: pa.Table, suffix: str, width: int) -> bytes:
-    """Return rows as a file of the kind that a suffix names: parquet, csv or jsonl.
-
-    A CSV file has `width` columns for each list, and JSON null for a number that is not finite.
-    """
-    sink = io.BytesIO()
-    if suffix == "parquet":
-        import pyarrow.parquet as pq
-
-        pq.write_table(table, sink, compression="zstd")
-    elif suffix == "csv":
-        from pyarrow import csv
-
-        csv.write_csv(flatten(table, width), sink)
-    else:
-        for row in table.to_pylist():
-            sink.write(json.dumps(_finite(row), ensure_ascii=False, default=_told).encode() + b"\n")
-    return sink.getvalue()
-
-
-def flatten(table: pa.Table, width: int) -> pa.Table:
-    """Return rows whose lists are columns, `labels_1` to `labels_WIDTH`: CSV holds no lists.
-
-    Files of one folder are read together, so they have the same columns even where all rows of one are broken.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name]
-        if not pa.types.is_list(column.type):
-            columns[name] = column
-            continue
-        whole = pc.if_else(pc.equal(pc.list_value_length(column), width), column, None)
-        for index in range(width):
-            columns[f"{name}_{index + 1}"] = pc.list_element(whole, index)
-    return pa.table(columns)
-
-
-def _finite(value: Any) -> Any:
-    """Return a value in which null is in the place of numbers that JSON does not have."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _told(value: Any) -> str:
-    """Return the text of a value that JSON has no type for: bytes in Base64, others as Python writes them."""
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
