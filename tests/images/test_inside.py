@@ -102,6 +102,17 @@ done || { tail -20 /work/log >&2; exit 1; }
 kill %1
 """
 
+DASHBOARD = """
+import threading, urllib.request
+from tinderbox.report.dashboard import serving
+from tinderbox.report.library import Library
+with serving(Library("/work/studies", print), 8081) as server:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for path in ("dashboard", "api/studies"):
+        print(urllib.request.urlopen("http://127.0.0.1:8081/" + path).read().decode())
+    server.shutdown()
+"""
+
 JOB = """
 kind: sweep
 name: small
@@ -181,6 +192,11 @@ print(sum("shared objects file" in line for line in open("/work/log")))
 def test_the_history_server_reads_event_logs(image: Image) -> None:
     """Started as the chart's console starts it."""
     assert image.run("bash", "-c", HISTORY).splitlines()[-1] == "remembered True"
+
+
+def test_optuna_dashboard_serves(image: Image) -> None:
+    """As in the chart's console, without the database that the cuts took."""
+    assert image.python(DASHBOARD).splitlines()[-1] == '{"study_summaries": []}'
 
 
 def test_a_sweep_runs_and_its_report_is_written(image: Image) -> None:

@@ -21,6 +21,9 @@ dependencies = [
     "tensorflow-cpu>=2.21,<2.22; sys_platform == 'linux' and platform_machine == 'x86_64'",
     "tensorflow>=2.21,<2.22; sys_platform != 'linux' or platform_machine != 'x86_64'",
 ]
+[project.optional-dependencies]
+console = ["optuna-dashboard>=0.20"]
+dev = ["pytest>=9.0"]
 """
 
 
@@ -34,17 +37,17 @@ def load(name: str) -> ModuleType:
     return module
 
 
-def test_for_cpus_the_requirements_are_the_packages_own() -> None:
-    """Nothing is added or left out."""
+def test_for_cpus_the_requirements_are_the_packages_own_and_the_consoles() -> None:
+    """Nothing else is added, and nothing left out."""
     wanted = load("requirements").requirements(PROJECT, "cpu")
-    assert wanted[0] == "numpy>=2.0"
-    assert len(wanted) == 3
+    assert (wanted[0], wanted[-1]) == ("numpy>=2.0", "optuna-dashboard>=0.20")
+    assert len(wanted) == 4
 
 
 def test_for_gpus_there_is_one_tensorflow_and_it_brings_cuda() -> None:
     """On every machine, so without a marker."""
     wanted = load("requirements").requirements(PROJECT, "gpu")
-    assert wanted == ["numpy>=2.0", "tensorflow[and-cuda]>=2.21,<2.22"]
+    assert wanted == ["numpy>=2.0", "tensorflow[and-cuda]>=2.21,<2.22", "optuna-dashboard>=0.20"]
 
 
 def test_another_variant_is_refused() -> None:

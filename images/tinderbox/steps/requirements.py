@@ -1,4 +1,5 @@
-"""Print what the image installs: the package's own requirements, with a TensorFlow for GPUs where that is asked for.
+"""Print what the image installs: the package's own requirements, with a TensorFlow for GPUs where that is asked for,
+and those of the console, which is a pod of this image.
 
 Only what it prints goes on in the build: a pyproject.toml that changes without needing other packages installs none.
 """
@@ -16,7 +17,8 @@ def requirements(project: str, variant: str) -> list[str]:
     """The requirements in the text of a pyproject.toml, for the variant `cpu` or `gpu`."""
     if variant not in ("cpu", "gpu"):
         raise SystemExit(f"VARIANT must be cpu or gpu, got {variant!r}")
-    wanted: list[str] = tomllib.loads(project)["project"]["dependencies"]
+    read = tomllib.loads(project)["project"]
+    wanted: list[str] = [*read["dependencies"], *read["optional-dependencies"]["console"]]
     if variant == "cpu":
         return wanted
     kept = [requirement for requirement in wanted if not FOR_CPU.match(requirement)]

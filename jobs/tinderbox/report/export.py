@@ -42,7 +42,7 @@ def to_optuna(study: Study, job: SweepJob) -> optuna.Study:
     """Return the study as an Optuna study in memory, its trials under their own numbers."""
     from optuna.storages import InMemoryStorage
 
-    return _fill(InMemoryStorage(), study, job)
+    return fill(InMemoryStorage(), study, job)
 
 
 def export_journal(study: Study, job: SweepJob, path: Path) -> None:
@@ -57,7 +57,7 @@ def export_journal(study: Study, job: SweepJob, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             written = Path(folder, path.name)
-            _fill(JournalStorage(JournalFileBackend(str(written))), study, job)
+            fill(JournalStorage(JournalFileBackend(str(written))), study, job)
             # Whoever reads the journal sees the old one or the new one, never a half.
             written.replace(path)
     except OSError as error:
@@ -81,7 +81,8 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _fill(storage: optuna.storages.BaseStorage, study: Study, job: SweepJob) -> optuna.Study:
+def fill(storage: optuna.storages.BaseStorage, study: Study, job: SweepJob) -> optuna.Study:
+    """Add the study to one of Optuna's storages, its trials under their own numbers where it is a new study there."""
     import optuna
 
     with quiet():

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import fsspec
 
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.storage.log import SegmentLog
 from tinderbox.storage.runs import RunFolder, fetch_file, open_storage, run_names
 
@@ -51,6 +51,12 @@ class StudyFolder(RunFolder):
     def log(self) -> SegmentLog:
         """Return the log of the study's record, with a new generation begun."""
         return SegmentLog(self._files, self.path("events"))
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many files the study's record has now, and how many bytes are in them: it only grows."""
+        self._files.invalidate_cache()
+        sizes = [found["size"] for found in self._files.find(self.path("events"), detail=True).values()]
+        return len(sizes), sum(sizes)
 
     def remove(self, name: str) -> None:
         """Remove a file, or a state by its own path or URL; one that is gone already is no error."""
@@ -137,9 +143,32 @@ def log_name(trial: int, attempt: int) -> str:
     return f"logs/trial-{trial:05d}/attempt-{attempt}.log"
 
 
+def check_storage(storage: str) -> None:
+    """Look whether a storage folder or URL can be read; one that is not there yet holds nothing, and that is no error.
+
+    Raises:
+        BadInput: It is of a kind that is not known, or no folder, or must not be read.
+        TinderboxError: It cannot be read now.
+    """
+    files, root = open_storage(storage)
+    try:
+        files.ls(root, detail=False)
+        is_file = files.isfile(root)
+    except FileNotFoundError:
+        return
+    except PermissionError as error:
+        raise BadInput(f"storage {storage!r} must not be read: {error}; give a folder or another URL") from error
+    except OSError as error:
+        raise TinderboxError(f"storage {storage!r} cannot be read: {error}; start again once it can") from error
+    if is_file:
+        raise BadInput(f"storage {storage!r} must be a folder or URL, got a file; give the folder that studies are in")
+
+
 def find_studies(storage: str) -> list[str]:
-    """Return the names of the studies below a storage folder or URL."""
-    return run_names(*open_storage(storage), StudyFolder.job_file)
+    """Return the names of the studies that are below a storage folder or URL now."""
+    files, root = open_storage(storage)
+    files.invalidate_cache()
+    return run_names(files, root, StudyFolder.job_file)
 
 
 @asynccontextmanager

@@ -181,7 +181,7 @@ def test_a_failed_export_keeps_the_old_journal(scene: Any, tmp_path: Path, monke
     def fill(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tinderbox.report.export._fill", fill)
+    monkeypatch.setattr("tinderbox.report.export.fill", fill)
     with pytest.raises(BadInput, match=r"optuna.log: the journal cannot be written: No space left on device; give a"):
         export_journal(scene.study, scene.job, path)
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("optuna.log", "old")]

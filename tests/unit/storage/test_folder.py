@@ -13,7 +13,7 @@ import pytest
 
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.run import Run
-from tinderbox.storage import StudyFolder, find_studies, log_name
+from tinderbox.storage import StudyFolder, check_storage, find_studies, log_name
 from tinderbox.storage.folder import BLOCK
 
 RUN = Run("small", "c" * 64, "d" * 64, "", "3.11.7", {"numpy": "2.0"})
@@ -59,6 +59,51 @@ def test_no_studies(storage: str) -> None:
     """A storage that is not there yet holds none."""
     assert find_studies(storage) == []
     assert not StudyFolder(storage, "small").exists()
+
+
+def test_a_record_says_how_much_it_holds(folder: StudyFolder) -> None:
+    """Files and bytes, which grow with every event, and nothing of other files."""
+    assert folder.extent() == (0, 0)
+    log = folder.log()
+    log.append(b"one\n")
+    before = folder.extent()
+    log.append(b"two\n")
+    log.close()
+    assert before[1] == 4
+    assert folder.extent()[1] == 8
+    assert folder.extent() > before
+
+
+def test_a_storage_that_can_be_read_is_not_refused(storage: str, folder: StudyFolder) -> None:
+    """Nor one that is not there yet."""
+    check_storage(storage)
+    check_storage(f"{storage}/missing")
+
+
+def test_a_file_is_no_storage(storage: str, folder: StudyFolder) -> None:
+    """The sentence says what is wanted."""
+    with pytest.raises(BadInput, match=r"small/job.yaml' must be a folder or URL, got a file; give the folder that"):
+        check_storage(f"{storage}/small/job.yaml")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sentence"),
+    [
+        (PermissionError("denied"), BadInput, "must not be read: denied; give a folder or another URL"),
+        (OSError("timed out"), TinderboxError, "cannot be read: timed out; start again once it can"),
+    ],
+)
+def test_a_storage_that_does_not_answer(
+    storage: str, monkeypatch: pytest.MonkeyPatch, error: OSError, kind: type[Exception], sentence: str
+) -> None:
+    """Whether it will later, or will not, is told apart."""
+
+    def ls(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(StudyFolder(storage, "small")._files), "ls", ls)
+    with pytest.raises(kind, match=sentence):
+        check_storage(storage)
 
 
 def test_a_study_that_does_not_exist(storage: str, folder: StudyFolder) -> None:
