@@ -24,11 +24,12 @@ test: $(INSTALLED)  ## Run all tests that need no cluster, no Helm and no image
 	@$(BIN)/pytest
 
 .PHONY: check
-check: $(INSTALLED)  ## Check style, types and layers
+check: $(INSTALLED)  ## Check style, types, layers, and that the dashboards are as their code says
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q tests/test_layers.py
+	@$(BIN)/python -m monitoring.generate --check
 
 .PHONY: format
 format: $(INSTALLED)  ## Format the code
@@ -43,15 +44,19 @@ bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, 
 reproduce-blog: $(INSTALLED)  ## Run Databricks' study of 2016 on MNIST; OPTIONS="--epochs 10 --slots 1 2", hours on two cores
 	@$(BIN)/python -m tests.bench.blog $(OPTIONS)
 
+.PHONY: dashboards
+dashboards: $(INSTALLED)  ## Write monitoring/dashboards/*.json from their code
+	@$(BIN)/python -m monitoring.generate
+
 .PHONY: images
 images: $(INSTALLED)  ## Build the image of drivers and executors, and print its size by part
 	@$(BIN)/python -m images build
 
 .PHONY: e2e
-e2e: $(INSTALLED)  ## Test chart, image and the whole product on a real Kubernetes; makes what is missing, cold in an hour
-	@$(BIN)/python -m tests.cluster build helm cyclonus >/dev/null
+e2e: $(INSTALLED)  ## Test chart, rules, image and the whole product on a real Kubernetes; makes what is missing, cold in an hour
+	@$(BIN)/python -m tests.cluster build helm cyclonus prometheus >/dev/null
 	@$(BIN)/python -m images build
-	@$(BIN)/pytest -m "chart or image or cluster"
+	@$(BIN)/pytest -m "chart or image or cluster or rules"
 
 .PHONY: e2e-faults
 e2e-faults: $(INSTALLED)  ## Take pods and nodes from a running sweep; a quarter of an hour, after `make e2e` has made what it needs
