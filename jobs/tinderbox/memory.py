@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,18 @@ def find_limit(cgroups: Path = CGROUPS) -> int | None:
         with suppress(OSError):
             text = (cgroups / name).read_text().strip()
             return int(text) if text != "max" and int(text) < _ENDLESS else None
+    return None
+
+
+def find_use(cgroups: Path = CGROUPS) -> int | None:
+    """Return the bytes that count against this container's limit, the file cache that can be given up left out."""
+    for size, details, cache in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        with suppress(OSError):
+            counts = dict(line.split() for line in (cgroups / details).read_text().splitlines())
+            return max(int((cgroups / size).read_text()) - int(counts.get(cache, 0)), 0)
     return None
 
 
@@ -57,6 +69,16 @@ def anonymous(pid: int) -> int:
         info = psutil.Process(pid).memory_info()
         return int(info.rss - info.shared)
     return 0
+
+
+def python_sizes(root: int) -> Iterator[int]:
+    """Yield the resident bytes of the Python processes below `root`, that one too; shared pages count for each."""
+    with suppress(psutil.Error):
+        top = psutil.Process(root)
+        for process in [top, *top.children(recursive=True)]:
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if Path(process.exe()).name.startswith("python"):  # a command's own name hides it
+                    yield int(process.memory_info().rss)
 
 
 def parent(pid: int) -> int:

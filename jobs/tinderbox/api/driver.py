@@ -23,7 +23,7 @@ from tinderbox.sweeping.coordinator import PAUSE_SECONDS, Coordinator
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.server import Server
 from tinderbox.sweeping.status import Status
-from tinderbox.sweeping.study import Study
+from tinderbox.sweeping.study import UNWANTED, Study
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -115,6 +115,7 @@ def look(server: Server, slots: int) -> Status:
     from tinderbox.spark.slots import slot_number
 
     def act(coordinator: Coordinator) -> Status:
+        server.wanted = slots
         coordinator.dismiss([name for name in coordinator.roster.slots if slot_number(name) >= slots])
         return server.status()
 
@@ -135,7 +136,7 @@ def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContex
 def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) -> Iterator[SlotJobs]:
     """Start the server and keep the study's slots on Spark until the block ends, however it ends."""
     from tinderbox.spark.session import share_executor
-    from tinderbox.spark.slots import LEAVING, UNWANTED, SlotJobs, SlotPlan
+    from tinderbox.spark.slots import LEAVING, SlotJobs, SlotPlan
 
     host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
     # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.

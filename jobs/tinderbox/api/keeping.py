@@ -25,11 +25,12 @@ class Keeper:
 
     def __init__(self, folder: RowsFolder, watcher: InferWatcher) -> None:
         self._folder, self._watcher = folder, watcher
-        self.summary, self.batches, self._begun = Summary(), 0, time.time()
+        self.summary, self.batches, self.files, self._begun = Summary(), 0, 0, time.time()
 
     def keep(self, batch: int, table: pa.Table, seconds: float) -> None:
         """Write a micro-batch's rows and their summary; one that is empty leaves nothing."""
         self.batches += 1
+        self.files += self._folder.listed(batch)
         if not len(table):
             return
         found = summarise(table, time.time() - seconds, seconds)

@@ -15,10 +15,12 @@ from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, check_continues, describe_job, make_plan
 from tinderbox.api.recall import recall
 from tinderbox.api.result import SweepResult, open_study
+from tinderbox.api.telling import study_source
 from tinderbox.config import AnyJob, SweepJob, check_sweep
 from tinderbox.config.spoken import plain
 from tinderbox.data import digest, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
+from tinderbox.metrics.own import opened_exporter
 from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.history import State
@@ -120,7 +122,8 @@ def run(
 ) -> SweepResult:
     """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
 
-    Spark is let go as soon as the last trial has ended; the server stays for those who follow the study. A driver that
+    Spark is let go when the last trial has ended, and Prometheus knows of it, if it comes; the server stays for those
+    who follow the study. A driver that
     its cluster starts again has the same `door`, so it does not begin anew what is `fresh`. What is changed meanwhile
     in the `file` that the job is from reaches the study, as far as it can.
 
@@ -138,13 +141,16 @@ def run(
     watcher, whole, door = watcher or Silent(), has_ended(folder, job), door or Door()
     server: Server | None = None
     with ExitStack() as following:
+        exporter = following.enter_context(opened_exporter("driver"))
         try:
             if not whole:
                 watcher.tell("starting Spark")
                 with session_for(job, spark, master) as session:
                     folder.note(submission)
                     server = following.enter_context(opened_server(plan, folder, door.token))
+                    following.enter_context(exporter.asking(study_source(server, job)))
                     run_sweep(plan, server, door.token, session, watcher, partial(edited, file, plan, folder))
+                    exporter.linger()
         except BaseException:
             salvage(plan, folder, watcher)
             raise

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from tinderbox.inference.blocks import Block, Mistake
 from tinderbox.inference.engine import Engine, Predictions
 from tinderbox.inference.images import thumbnail
+from tinderbox.inference.metering import count_rows, metered, timed
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.rows import make_batch, schema, tell
+from tinderbox.metrics.catalogue import MODEL_LOAD_SECONDS
+from tinderbox.metrics.meter import NOBODY, Meter
 from tinderbox.models.network import PackedModel, load_model
 
 if TYPE_CHECKING:
@@ -37,12 +40,14 @@ class Labeller:
         self._shown = Counter[str]()
         engine.predict(engine.blank())
 
-    def label(self, blocks: Iterable[Block], node: str) -> Iterator[pa.RecordBatch]:
+    def label(self, blocks: Iterable[Block], node: str, meter: Meter = NOBODY) -> Iterator[pa.RecordBatch]:
         """Yield the rows of each block; their time is what passes from one block to the next."""
         place, recipe = {"model": self.recipe.model, "node": node}, self.recipe
         begin = time.perf_counter()
-        for block in blocks:
-            told, done = self._predict(block)
+        for block in metered(blocks, meter):
+            with timed(meter, "predict"):
+                told, done = self._predict(block)
+            count_rows(meter, done)
             pictures = self._thumbnails(done.values, told["label"]) if "label" in told and recipe.frame else ()
             now = time.perf_counter()
             yield make_batch(self._columns, done, told, now - begin, place, pictures, recipe.truth)
@@ -71,11 +76,13 @@ class Labeller:
         return found
 
 
-def find_labeller(recipe: Recipe, packed: Callable[[], PackedModel]) -> Labeller:
+def find_labeller(recipe: Recipe, packed: Callable[[], PackedModel], meter: Meter = NOBODY) -> Labeller:
     """Return this process's labeller, made anew, of the packed model, where it has none yet or another one."""
     if recipe not in _LOADED:
         _LOADED.clear()
         for module in recipe.preload:
             importlib.import_module(module)
+        begin = time.perf_counter()
         _LOADED[recipe] = Labeller(Engine(load_model(packed()), recipe))
+        meter.observe(MODEL_LOAD_SECONDS, time.perf_counter() - begin)
     return _LOADED[recipe]

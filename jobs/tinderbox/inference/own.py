@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.inference.blocks import Block, Mistake
+from tinderbox.inference.metering import count_rows, metered, timed
 from tinderbox.inference.rows import make_batch, schema
+from tinderbox.metrics.meter import NOBODY, Meter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,11 +32,13 @@ class OwnLabeller:
         self._called, self._names, self._model = called, own.names, model
         self._columns = schema(regression=False, own=own)
 
-    def label(self, blocks: Iterable[Block], node: str) -> Iterator[pa.RecordBatch]:
+    def label(self, blocks: Iterable[Block], node: str, meter: Meter = NOBODY) -> Iterator[pa.RecordBatch]:
         """Yield the rows of each block."""
         begin = time.perf_counter()
-        for block in blocks:
-            answers, done = self._answer(block)
+        for block in metered(blocks, meter):
+            with timed(meter, "predict"):
+                answers, done = self._answer(block)
+            count_rows(meter, done)
             told = {name: [answer.get(name) for answer in answers] for name in self._names}
             place = {"model": self._model, "node": node}
             yield make_batch(self._columns, done, told, time.perf_counter() - begin, place)

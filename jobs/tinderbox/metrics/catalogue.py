@@ -1,8 +1,8 @@
 """Every metric: its name, its kind, its labels, and what it says.
 
 Names follow Prometheus's own rules: seconds and bytes, `_total` for what only grows. Labels are bounded: a study tells
-of the trials that run and of its best `MOST_TRIALS`; sentences go to log, record and report. `node` is the machine below
-a pod, `run` the name of a study or a batch inference; namespace and pod are Prometheus's own.
+of the trials that run and of its best `MOST_TRIALS`; sentences go to log, record and report. `node` is the machine
+below a pod, `run` the name of a study or a batch inference; namespace and pod are Prometheus's own.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ INFERENCE_ACCURACY = Metric(
     "tinderbox_inference_accuracy", "gauge", ("run",), "Share of right labels, where the truth is known."
 )
 INFERENCE_LEFT = Metric(
-    "tinderbox_inference_left", "gauge", ("run", "unit"), "Input that is not labelled yet: files, or bytes."
+    "tinderbox_inference_left_files", "gauge", ("run",), "Files of the input that are not labelled yet."
 )
 INFERENCE_SECONDS_LEFT = Metric(
     "tinderbox_inference_left_seconds", "gauge", ("run",), "Estimate of the time until a batch inference ends."
@@ -118,10 +118,18 @@ EXAMPLES = Metric(
     "tinderbox_examples_total", "counter", ("node", "run", "kind"), "Examples trained on (sweep) or labelled (infer)."
 )
 STEP_SECONDS = Metric(
-    "tinderbox_step_seconds", "histogram", ("node", "run"), "Time of one training step, as Keras's callback sees it.", _STEPS
+    "tinderbox_step_seconds",
+    "histogram",
+    ("node", "run"),
+    "Time of one training step, as Keras's callback sees it.",
+    _STEPS,
 )
 HANDOVER_SECONDS = Metric(
-    "tinderbox_handover_seconds", "histogram", ("node", "run"), "From a trial's end to the start of the slot's next one.", _STEPS
+    "tinderbox_handover_seconds",
+    "histogram",
+    ("node", "run"),
+    "From a trial's end to the start of the slot's next one.",
+    _STEPS,
 )
 BATCH_SECONDS = Metric(
     "tinderbox_batch_seconds",

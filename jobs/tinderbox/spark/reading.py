@@ -33,6 +33,15 @@ def count_input(spark: SparkSession, job: InferJob, most: int) -> int:
     return read_input(spark, job).select("path").limit(most).count()
 
 
+def count_files(spark: SparkSession, job: InferJob) -> int:
+    """Return how many files the input has, by their list alone.
+
+    Raises:
+        BadInput: There is no such path, or its columns are not those that the job names.
+    """
+    return len(read_input(spark, job)._jdf.inputFiles())
+
+
 def read_input(spark: SparkSession, job: InferJob, rows: int = 0) -> DataFrame:
     """Return the input as columns `path` and `content`, or `path` and the features, or the paths of archives.
 

@@ -20,18 +20,19 @@ from pyspark import Broadcast, InheritableThread, SparkContext, SparkFiles, Task
 
 from tinderbox.data import unpack
 from tinderbox.errors import TinderboxError
+from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place, find_share, noticing
 from tinderbox.sweeping.child import Work
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.objective import Objective
 from tinderbox.sweeping.slot import Door, Settings, Slot
+from tinderbox.sweeping.study import UNWANTED
 
 _LONGEST_BACKOFF = 30.0
 _MOST_FAILURES = 5
 
 LEAVING = "its executor is being taken away"
-UNWANTED = "there are to be fewer slots"
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,6 @@ def hold_slot(name: str, plan: SlotPlan, data: Broadcast[bytes]) -> bool:
         share=find_share(plan.heap, plan.neighbours),
     )
     with noticing() as is_leaving:
-        slot = Slot(settings, work, plan.door(plan.url, plan.token), is_leaving)
+        slot = Slot(settings, work, plan.door(plan.url, plan.token), is_leaving, find_meter(plan.study))
         slot.run()
     return not slot.leaving

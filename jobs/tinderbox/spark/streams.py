@@ -52,7 +52,10 @@ _SETTINGS = {
 
 def settle(spark: SparkSession, slots: int) -> None:
     """Make the settings of a session that labels for us alone."""
-    for key, value in {**_SETTINGS, "spark.sql.files.minPartitionNum": str(PARTS * slots)}.items():
+    tasks = str(PARTS * slots)
+    # Spark lists the files of a micro-batch in a job of its own, with a task for each file where it is not held back.
+    listing = {"spark.sql.sources.parallelPartitionDiscovery.parallelism": tasks}
+    for key, value in {**_SETTINGS, **listing, "spark.sql.files.minPartitionNum": tasks}.items():
         spark.conf.set(key, value)
 
 
@@ -86,7 +89,8 @@ class Stage:
         own = None if job.columns is None else own_columns(job.columns)
         self.columns = rows.schema(recipe.regression, own)
         self._told = from_arrow_schema(self.columns)
-        self._worker = Worker(job.input, job.limits.bytes, recipe, spark.sparkContext.broadcast(model), files, own)
+        packed = spark.sparkContext.broadcast(model)
+        self._worker = Worker(job.input, job.limits.bytes, recipe, packed, files, own, job.name)
         self.spark, self.job = spark, job
 
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from tinderbox.inference.labelling import Labeller, find_labeller
 from tinderbox.inference.own import OwnLabeller
 from tinderbox.inference.recipe import Recipe
 from tinderbox.inference.sources import Files, from_columns, from_records, from_tars
+from tinderbox.metrics.meter import Meter, find_meter
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 class Worker:
     """What a Python worker does with the rows of its task; it travels in Spark's closure.
 
-    `own` are the columns of a user's function, None where there is a model; `limit` is the largest file in bytes.
+    `own` are the columns of a user's function, None where there is a model; `limit` is the largest file in bytes, and
+    `run` the name of the batch inference.
     """
 
     source: Images | Tars | Records | Rows | Held
@@ -42,18 +44,21 @@ class Worker:
     model: Broadcast[PackedModel | None]
     files: Files
     own: pa.Schema | None = None
+    run: str = ""
 
     def __call__(self, tables: Tables) -> Tables:
         """Yield what is predicted for a task's rows."""
         set_threads(self.recipe.threads)
         set_gpus(find_gpus(TaskContext.get()))
-        labeller = self._labeller()
+        meter = find_meter(self.run)
+        labeller = self._labeller(meter)
         with ThreadPoolExecutor(self.recipe.threads) as threads:
-            yield from labeller.label(self._blocks(tables, threads), find_place()[0])
+            yield from labeller.label(self._blocks(tables, threads), find_place()[0], meter)
+        meter.flush()
 
-    def _labeller(self) -> Labeller | OwnLabeller:
+    def _labeller(self, meter: Meter) -> Labeller | OwnLabeller:
         if self.own is None:
-            return find_labeller(self.recipe, self._take)
+            return find_labeller(self.recipe, self._take, meter)
         called = "values" if self.recipe.features else "image" if self.recipe.frame else "content"
         return OwnLabeller(self.recipe.predict, called, self.own, self.recipe.model)
 

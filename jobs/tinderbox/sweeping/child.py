@@ -67,6 +67,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """The function has trained on so many examples since it said so last, in steps that took the time that is told."""
+
+    examples: float
+    steps: list[float]
+
+
+@dataclass(frozen=True)
 class Over:
     """The function has ended; `failure` says how where it did not return."""
 
@@ -92,6 +100,10 @@ class Pipe:
         checkpoint.write(save, path)
         self._connection.send(Saved(epoch, path))
         self._connection.recv()
+
+    def count(self, examples: float, steps: list[float]) -> None:
+        """Pass on what was counted; nobody answers."""
+        self._connection.send(Counted(examples, steps))
 
 
 def stand_by(connection: Connection, arguments: tuple[Work]) -> None:

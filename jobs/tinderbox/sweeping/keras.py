@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,18 +24,29 @@ WEIGHTS, GENERATORS = "model.weights.h5", "generators.json"
 """Members of a checkpoint: Keras's own, with the optimizer in it, and ours beside it."""
 
 
-def keras_callback(trial: Trial) -> keras.callbacks.Callback:
+def keras_callback(trial: Trial, examples: int | None = None) -> keras.callbacks.Callback:
     """Return a callback that reports Keras's logs after each epoch, with the model as the checkpoint.
 
-    Where the trial goes on from a checkpoint, `fit` begins with its state and in the epoch after it.
+    Where the trial goes on from a checkpoint, `fit` begins with its state and in the epoch after it. For the
+    dashboards it counts steps, and `examples` for each epoch, all of the training data unless told otherwise.
     """
     import keras
+
+    each_epoch = len(trial.data.train) if examples is None else examples
 
     class Report(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
         def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
             if trial.checkpoint is not None:
                 restore(self.model, trial.checkpoint)
                 self.model._initial_epoch = trial.epoch  # as Keras's own BackupAndRestore does
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            self._began = time.monotonic()
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            now, steps = time.monotonic(), self.params.get("steps")
+            trial.count(each_epoch / steps if steps else 0.0, now - self._began)
+            self._began = now
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             trial.report(epoch + 1, checkpoint=self._save, **(logs or {}))

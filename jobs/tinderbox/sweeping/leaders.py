@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterator
 
 from tinderbox.sweeping.history import Trial
 from tinderbox.sweeping.study import Study
@@ -18,6 +19,9 @@ class Leaders:
     def __contains__(self, trial: Trial) -> bool:
         """Whether a trial is among them."""
         return any(leader is trial for leader in self._best)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._best)
 
     def would_take(self, trial: Trial) -> bool:
         """Whether a trial that ends with its newest report would be among them."""

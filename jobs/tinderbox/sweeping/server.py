@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Server:
-    """Answers the slots of one study; `failure` says what ended it, if anything did."""
+    """Answers the slots of one study, which is to have `wanted`; `failure` says what ended it, if anything did."""
 
     def __init__(
         self, coordinator: Coordinator, journal: Journal, proposer: Proposer, files: Files, token: str
@@ -47,6 +47,7 @@ class Server:
         self.changed, self._announced = asyncio.Event(), 0
         self.ending = asyncio.Event()
         self.kept = False
+        self.wanted = 0
         self._watched = -WATCHER_SECONDS
         self._ended = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from typing import Literal, Protocol
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.memory import CGROUPS
+from tinderbox.metrics.catalogue import EXAMPLES, HANDOVER_SECONDS, STEP_SECONDS
+from tinderbox.metrics.meter import NOBODY, Meter
 from tinderbox.process import Child, Nursery
 from tinderbox.sweeping.allowance import Allowance, Share
-from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, stand_by
+from tinderbox.sweeping.child import Counted, Over, Reporting, Saved, Start, Work, stand_by
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 
 _LOOK_SECONDS = 0.5
@@ -64,8 +67,16 @@ class Slot:
     can be had, and the slot ends; `leaving` tells that.
     """
 
-    def __init__(self, settings: Settings, work: Work, door: Door, is_leaving: Callable[[], bool] = bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        work: Work,
+        door: Door,
+        is_leaving: Callable[[], bool] = bool,
+        meter: Meter = NOBODY,
+    ) -> None:
         self._settings, self._repeat, self._door = settings, work.repeat, door
+        self._meter, self._ended = meter, 0.0
         self._nursery = Nursery(stand_by, (work,), settings.preload, work.code)
         self._allowance = Allowance(settings.share, settings.cgroups)
         self._is_leaving, self.leaving = is_leaving, is_leaving()
@@ -93,6 +104,7 @@ class Slot:
                 answer = self._run(answer.lease) if answer.lease else self._door.lease(self._ask())
         finally:
             self._over.set()
+            self._meter.flush()
             for child in (self._standby, self._retired):
                 if child is not None:
                     child.end()
@@ -112,7 +124,9 @@ class Slot:
         with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:  # of states, also those that were cut short
             try:
                 over = self._attempt(lease, child, Path(folder))
+                ended = time.monotonic()
                 answer = self._door.finish(lease.trial, self._finish(lease, child, over))
+                self._ended = ended if answer.lease else 0.0  # without work there is nothing to hand over
             except BaseException as error:
                 child.end()
                 if not isinstance(error, StaleAttempt):
@@ -136,6 +150,8 @@ class Slot:
             except (TinderboxError, OSError) as error:
                 return Over("infrastructure", Failure(f"its checkpoint could not be fetched: {error}"))
         child.send(Start(lease, folder, path))
+        if self._ended:
+            self._meter.observe(HANDOVER_SECONDS, time.monotonic() - self._ended)
         self._standby = self._prepare()
         return self._relay(lease, child)
 
@@ -170,18 +186,27 @@ class Slot:
             if self._verdict == "stop":
                 child.end()
                 return Over("paused")
-            match message:
-                case Reporting():
-                    child.send(self._door.report(lease.trial, self._report(lease, message)))
-                case Saved():
-                    try:
-                        self._upload(lease, message)
-                    except StaleAttempt:
-                        raise
-                    except (TinderboxError, OSError) as error:
-                        child.end()
-                        return Over("infrastructure", Failure(f"its state could not be saved: {error}"))
-                    child.send(None)
+            if (over := self._answer(lease, child, message)) is not None:
+                return over
+
+    def _answer(self, lease: Lease, child: Child, message: Reporting | Counted | Saved) -> Over | None:
+        """Do what a child's message asks for, and return how its attempt has ended, if it has by that."""
+        match message:
+            case Reporting():
+                child.send(self._door.report(lease.trial, self._report(lease, message)))
+            case Counted():
+                self._meter.count(EXAMPLES, message.examples, "sweep")
+                self._meter.merge(STEP_SECONDS, message.steps)
+            case Saved():
+                try:
+                    self._upload(lease, message)
+                except StaleAttempt:
+                    raise
+                except (TinderboxError, OSError) as error:
+                    child.end()
+                    return Over("infrastructure", Failure(f"its state could not be saved: {error}"))
+                child.send(None)
+        return None
 
     def _explain_end(self, code: int | None) -> Over:
         """Return how an attempt has ended whose child is gone; SIGKILL may be the kernel's, for lack of memory."""

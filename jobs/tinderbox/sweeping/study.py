@@ -17,6 +17,7 @@ from tinderbox.sweeping.events import (
     CheckpointSaved,
     Event,
     NodeAvoided,
+    Outcome,
     Reported,
     RoundStarted,
     RungDecided,
@@ -28,6 +29,9 @@ from tinderbox.sweeping.events import (
     TrialsRecalled,
 )
 from tinderbox.sweeping.history import Attempt, Checkpoint, State, Trial
+
+UNWANTED = "there are to be fewer slots"
+"""Why a slot leaves that was not lost."""
 
 
 @dataclass
@@ -48,9 +52,10 @@ class Study:
     `metric` says which trial is best; `further` objectives and `constraints` on what is reported stand beside it.
     `paused` are the open ones that wait on a rung, in the order in which they came there, and `rounds` what the search
     was narrowed to. `recalled` are trials of an earlier study, under numbers below 0.
-    `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says since when and why nodes
-    get no more trials. `started` is when the first driver took the study over and `resumed` when the newest one did;
-    `spent` is the time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
+    `told` counts reports, `outcomes` how attempts have ended, and `lost` the slots of each node that went before their
+    time. `freed` is the size of the checkpoints that were thrown away, in bytes, and `avoided` says since when and why
+    nodes get no more trials. `started` is when the first driver took the study over and `resumed` when the newest one
+    did; `spent` is the time in seconds that earlier drivers worked on it, and `newest` the time of the newest event.
     """
 
     metric: str
@@ -72,6 +77,9 @@ class Study:
     rounds: list[RoundStarted] = field(default_factory=list)
     recalled: list[Trial] = field(default_factory=list)
     slots: list[SlotLife] = field(default_factory=list)
+    told: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
     freed: int = 0
     avoided: dict[str, NodeAvoided] = field(default_factory=dict)
     repeats: dict[int, list[Trial]] = field(default_factory=dict)
@@ -160,6 +168,7 @@ class Study:
         self._move(trial, State.RUNNING)
 
     def _report(self, event: Reported) -> None:
+        self.told += 1
         self.trials[event.trial].reports[event.epoch] = event.metrics
 
     def _save(self, event: CheckpointSaved) -> None:
@@ -188,6 +197,7 @@ class Study:
         attempt = trial.attempts[event.attempt - 1]
         attempt.ended, attempt.outcome = event.time, event.outcome
         attempt.cause, attempt.details = event.cause, event.details
+        self.outcomes[event.outcome] += 1
         if event.outcome not in (*LOSSES, "released"):
             self.avoided.pop(attempt.node, None)
         self._move(trial, trial.state_after(event.outcome))
@@ -220,6 +230,7 @@ class Study:
         for life in self.slots:
             if life.slot == event.slot and life.left is None:
                 life.left, life.cause = event.time, event.cause
+                self.lost[life.node] += event.cause != UNWANTED
 
 
 _TAKE: dict[type, Callable[[Study, Any], None]] = {

@@ -11,6 +11,7 @@ from tinderbox.checkpoint import Save
 from tinderbox.data.dataset import Dataset
 from tinderbox.errors import BadInput
 from tinderbox.sweeping.messages import Decision, Lease
+from tinderbox.sweeping.tally import Tally
 
 
 class TrialStopped(BaseException):
@@ -29,6 +30,9 @@ class Channel(Protocol):
 
     def save(self, epoch: int, save: Save) -> None:
         """Bring the state that belongs to the newest report to safety."""
+
+    def count(self, examples: float, steps: list[float]) -> None:
+        """Tell of examples trained on, and of the times of steps as sums of `STEP_SECONDS`."""
 
 
 class Trial:
@@ -51,6 +55,7 @@ class Trial:
         self._metrics, self._channel = metrics, channel
         self._newest: tuple[int, dict[str, float], Save | None] | None = None
         self._done = False
+        self._tally = Tally()
 
     def report(self, epoch: int, checkpoint: Save | None = None, **metrics: float) -> None:
         """Report the metrics of one epoch, counted from 1, with the state that produced them.
@@ -65,6 +70,15 @@ class Trial:
         self._newest = (int(epoch), numbers, checkpoint)  # it may be NumPy's
         if int(epoch) > self.epoch:  # what is in the record already was decided then
             self._deliver(last=int(epoch) >= self.epochs)
+
+    def count(self, examples: float, seconds: float) -> None:
+        """Tell that so many examples were trained on in one step, which took so many seconds: for the dashboards alone.
+
+        It costs a microsecond; what is told goes on once a second.
+        """
+        self._tally.add(examples, seconds)
+        if self._tally.is_due():
+            self._channel.count(*self._tally.empty())
 
     def close(self) -> None:
         """Say that the function has returned; its newest report is its last.
@@ -83,6 +97,8 @@ class Trial:
             return
         epoch, metrics, checkpoint = self._newest
         self._done = last
+        if self._tally.steps:
+            self._channel.count(*self._tally.empty())
         decision = self._channel.report(epoch, metrics, last, checkpoint is not None)
         if decision.save and checkpoint is not None:
             self._channel.save(epoch, checkpoint)
