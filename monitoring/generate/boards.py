@@ -51,10 +51,8 @@ def make(
     """Return a dashboard with a row for each section; `alerts` selects those that it marks, within the namespace."""
     made = dashboard.Dashboard(f"Tinderbox / {board.name}").uid(board.uid).description(what).tags(["tinderbox"])
     made = made.time("now-3h", "now").refresh("30s").tooltip(DashboardCursorSync.CROSSHAIR)
-    namespace = chosen("namespace", "Namespace", "label_values(tinderbox_pod_info, namespace)")
-    for variable in (dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"), namespace):
-        made = made.with_variable(variable)
-    for variable in variables:
+    made = made.with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+    for variable in (chosen("namespace", "Namespace", "label_values(tinderbox_pod_info, namespace)"), *variables):
         made = made.with_variable(variable)
     for other in BOARDS:
         if other is not board:

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from monitoring.generate import boards, panels
-from monitoring.generate.looks import limits, words
+from monitoring.generate.looks import BY_LIMIT, limits, words
 from monitoring.generate.queries import mean, rate, told
 
 HERE = 'namespace="$namespace", run="$inference"'
@@ -28,11 +28,11 @@ def inference() -> Dashboard:
             )
         ],
         alerts='run=~"$inference|", study=""',
-        sections={"Where it stands": _standing(), "Speed": _speed(), "Errors": _errors()},
+        sections={"Where it stands": [*_numbers(), *_progress()], "Speed": _speed(), "Errors": _errors()},
     )
 
 
-def _standing() -> list[Builder[Panel]]:
+def _numbers() -> list[Builder[Panel]]:
     return [
         panels.number(
             "State",
@@ -64,7 +64,14 @@ def _standing() -> list[Builder[Panel]]:
             "Share of rows with an error in the place of a label. TinderboxInferenceErrors tells of more than 0.05.",
             f"max (namespace_run:tinderbox_inference_errors:ratio{{{HERE}}})",
             width=5,
-        ).thresholds(limits(0.02, 0.05)),
+        )
+        .thresholds(limits(0.02, 0.05))
+        .color_scheme(BY_LIMIT),
+    ]
+
+
+def _progress() -> list[Builder[Panel]]:
+    return [
         panels.layers(
             "Rows over time",
             "Rows that are written, by outcome.",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders import common, dashboard
+from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataTransformerConfig,
@@ -20,6 +21,9 @@ from grafana_foundation_sdk.models.dashboard import (
 PLAIN = dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("blue")
 SHADED = dashboard.FieldColor().mode(FieldColorModeId.CONTINUOUS_BL_PU)
 BY_LIMIT = dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS)
+
+LINES = common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.LINE)
+"""Limits as lines across a graph."""
 
 DASHED = [
     DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]}),

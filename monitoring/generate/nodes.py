@@ -6,7 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from monitoring.generate import boards, panels
-from monitoring.generate.looks import DASHED, columns, limits, shown
+from monitoring.generate.looks import DASHED, LINES, columns, limits, shown
 from monitoring.generate.queries import mean, quantile, rate
 
 HERE = 'namespace="$namespace", node=~"$node"'
@@ -34,7 +34,13 @@ def nodes() -> Dashboard:
             ),
         ],
         alerts='node=~"$node|"',
-        sections={"Speed": _speed(), "Time": _time(), "Pods": _pods(), "Storage and upkeep": _upkeep()},
+        sections={
+            "Speed": _speed(),
+            "Trials": _trials(),
+            "Batches of rows": _batches(),
+            "Pods": [*_pods(), *_processes()],
+            "Storage and upkeep": _upkeep(),
+        },
     )
 
 
@@ -57,7 +63,7 @@ def _speed() -> list[Builder[Panel]]:
     ]
 
 
-def _time() -> list[Builder[Panel]]:
+def _trials() -> list[Builder[Panel]]:
     return [
         panels.graph(
             "Step time",
@@ -88,6 +94,11 @@ def _time() -> list[Builder[Panel]]:
             panels.SECONDS,
             width=8,
         ),
+    ]
+
+
+def _batches() -> list[Builder[Panel]]:
+    return [
         panels.layers(
             "Batch phases",
             "Mean time of a batch of rows by node and phase: read is the wait for its decoded images, predict the "
@@ -146,7 +157,13 @@ def _pods() -> list[Builder[Panel]]:
         )
         .min(0)
         .max(1)
-        .thresholds(limits(0.8, 0.9)),
+        .thresholds(limits(0.8, 0.9))
+        .thresholds_style(LINES),
+    ]
+
+
+def _processes() -> list[Builder[Panel]]:
+    return [
         panels.graph(
             "Python processes",
             "Python processes of the pods of a node.",

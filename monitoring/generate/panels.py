@@ -30,19 +30,20 @@ _Panel = TypeVar(
     timeseries.Panel,
     xychart.Panel,
 )
+_Key = TypeVar("_Key")
 
 
 def number(title: str, what: str, queries: Mapping[str, str], unit: str, width: int = 4) -> stat.Panel:
     """Show the newest value of each query; the keys of queries are their legends."""
     panel = stat.Panel().reduce_options(looks.ReduceDataOptions().calcs(_NEWEST))
     panel = panel.graph_mode(common.BigValueGraphMode.NONE).color_scheme(PLAIN)
-    return _frame(panel, title, what, unit, width, _LOW, _series(queries))
+    return _frame(panel, title, what, unit, width, _LOW, _newest(queries))
 
 
 def share(title: str, what: str, query: str, width: int = 4) -> gauge.Panel:
     """Show the newest share of all, from 0 to 1."""
     panel = gauge.Panel().reduce_options(looks.ReduceDataOptions().calcs(_NEWEST)).min(0).max(1).color_scheme(PLAIN)
-    return _frame(panel, title, what, SHARE, width, _LOW, _series({title: query}))
+    return _frame(panel, title, what, SHARE, width, _LOW, _newest({title: query}))
 
 
 def graph(title: str, what: str, queries: Mapping[str, str], unit: str, width: int = 12) -> timeseries.Panel:
@@ -62,7 +63,7 @@ def bars(title: str, what: str, queries: Mapping[str, str], unit: str, width: in
     """Show a bar for the newest value of each series."""
     panel = bargauge.Panel().reduce_options(looks.ReduceDataOptions().calcs(_NEWEST))
     panel = panel.orientation(common.VizOrientation.HORIZONTAL).min(0).color_scheme(PLAIN)
-    return _frame(panel, title, what, unit, width, _HIGH, _series(queries))
+    return _frame(panel, title, what, unit, width, _HIGH, _newest(queries))
 
 
 def lanes(title: str, what: str, queries: Mapping[str, str], unit: str, width: int = 24) -> statetimeline.Panel:
@@ -94,14 +95,20 @@ def _frame(
 
 
 def _series(queries: Mapping[str, str]) -> Iterable[prometheus.Dataquery]:
-    for name, (legend, query) in zip("ABCDEFGH", queries.items(), strict=False):
-        yield prometheus.Dataquery().ref_id(name).datasource(SOURCE).expr(query).legend_format(legend).range()
+    return [query.range().legend_format(legend) for legend, query in _asked(queries)]
+
+
+def _newest(queries: Mapping[str, str]) -> Iterable[prometheus.Dataquery]:
+    return [query.instant().legend_format(legend) for legend, query in _asked(queries)]
 
 
 def _tables(queries: Sequence[str]) -> Iterable[prometheus.Dataquery]:
-    for name, query in zip("ABCDEFGH", queries, strict=False):
-        asked = prometheus.Dataquery().ref_id(name).datasource(SOURCE).expr(query)
-        yield asked.instant().format(PromQueryFormat.TABLE)
+    return [query.instant().format(PromQueryFormat.TABLE) for _, query in _asked(dict(enumerate(queries)))]
+
+
+def _asked(queries: Mapping[_Key, str]) -> Iterable[tuple[_Key, prometheus.Dataquery]]:
+    for name, (key, query) in zip("ABCD"[: len(queries)], queries.items(), strict=True):
+        yield key, prometheus.Dataquery().ref_id(name).datasource(SOURCE).expr(query)
 
 
 def _legend(numbers: list[str]) -> looks.VizLegendOptions:

@@ -34,7 +34,7 @@ def spark() -> Dashboard:
             ),
         ],
         alerts='run=~"$run|", study=~"$run|"',
-        sections={"Executors": _executors(), "Work": _work(), "Memory": _memory()},
+        sections={"Now": _now(), "Executors": _executors(), "Work": _work(), "Memory": _memory()},
     )
 
 
@@ -49,13 +49,12 @@ def _grows(metric: str) -> str:
     return f"rate({metric}{{{HERE}}}[{RATE}])"
 
 
-def _executors() -> list[Builder[Panel]]:
-    tasks = f"metrics_executor_activeTasks{{{HERE}}}"
+def _now() -> list[Builder[Panel]]:
     return [
         panels.number(
             "Executors",
-            "Executors that Spark knows, the driver left out.",
-            {"": f'count (metrics_executor_totalCores{{{HERE}, executor_id!="driver"}}) or vector(0)'},
+            "Executors that Spark knows; in local mode the driver is the one.",
+            {"": f"count (metrics_executor_totalCores{{{HERE}}} > 0) or vector(0)"},
             panels.NUMBER,
         ),
         panels.number(
@@ -87,10 +86,16 @@ def _executors() -> list[Builder[Panel]]:
             panels.NUMBER,
             width=6,
         ),
+    ]
+
+
+def _executors() -> list[Builder[Panel]]:
+    tasks = f"metrics_executor_activeTasks{{{HERE}}}"
+    return [
         panels.layers(
             "Executors by node",
-            "Executors that Spark knows, by node; in local mode the driver is the one.",
-            {"{{node}}": _by_node(f"metrics_executor_totalCores{{{HERE}}} * 0 + 1")},
+            "Executors that Spark knows, by node.",
+            {"{{node}}": _by_node(f"clamp_max(metrics_executor_totalCores{{{HERE}}}, 1)")},
             panels.NUMBER,
             width=8,
         ),
@@ -129,7 +134,7 @@ def _work() -> list[Builder[Panel]]:
         ),
         panels.graph(
             "Garbage collection",
-            "Share of the time that executors' Java spends on collecting garbage, summed over a node's executors.",
+            "Share of the time that Java spends on collecting garbage, summed over a node's executors and drivers.",
             {"{{node}}": _by_node(_grows("metrics_executor_totalGCTime_seconds_total"))},
             panels.SHARE,
             width=6,
@@ -151,22 +156,23 @@ def _memory() -> list[Builder[Panel]]:
     return [
         panels.graph(
             "Java heap, highest",
-            "The most that the Java heaps of a node's executors held, each since it began.",
+            "The most that the Java heaps of a node's executors and drivers held, each since it began.",
             {"{{node}}": _by_node(f"metrics_executor_JVMHeapMemory_bytes{{{HERE}}}")},
             panels.BYTES,
             width=8,
         ),
         panels.graph(
             "Java processes, highest",
-            "The most resident memory that the Java processes of a node's executors held, each since it began.",
+            "The most resident memory that the Java processes of a node's executors and drivers held, each since it "
+            "began.",
             {"{{node}}": _by_node(f"metrics_executor_ProcessTreeJVMRSSMemory_bytes{{{HERE}}}")},
             panels.BYTES,
             width=8,
         ),
         panels.graph(
             "Python processes, highest",
-            "The most resident memory that the Python processes of a node's executors held, each since it began; pages "
-            "that they share count for each of them.",
+            "The most resident memory that the Python processes of a node's executors and drivers held, each since it "
+            "began; pages that they share count for each of them.",
             {"{{node}}": _by_node(f"metrics_executor_ProcessTreePythonRSSMemory_bytes{{{HERE}}}")},
             panels.BYTES,
             width=8,

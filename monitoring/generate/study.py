@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import common as styles
-from grafana_foundation_sdk.builders import xychart
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from monitoring.generate import boards, panels
-from monitoring.generate.looks import DASHED, columns, shown, step, words
-from monitoring.generate.queries import RATE, told
-
-HERE = 'namespace="$namespace", study="$study"'
-
-_RUNNING = f'count_values by (slot, node) ("trial", {told("tinderbox_slot_trial", "slot", "node", where=HERE)})'
-"""The trials that run, with slot, node and trial as labels."""
-
-_COLUMNS = {
-    "trial": "trial",
-    "slot": "slot",
-    "node": "node",
-    "Value #B": "epoch",
-    "Value #C": "value",
-    "Value #D": "memory",
-}
-
-_LOGARITHMIC = {"type": "log", "log": 10}
+from monitoring.generate.looks import DASHED, columns, words
+from monitoring.generate.queries import told
+from monitoring.generate.trials import HERE, found, trials
 
 
 def study() -> Dashboard:
@@ -44,15 +27,15 @@ def study() -> Dashboard:
         ],
         alerts='study=~"$study|", run=~"$study|"',
         sections={
-            "Where it stands": _standing(),
-            "What it has found": _found(),
-            "Trials": _trials(),
+            "Where it stands": [*_numbers(), *_progress()],
+            "What it has found": found(),
+            "Trials": trials(),
             "Slots": _slots(),
         },
     )
 
 
-def _standing() -> list[Builder[Panel]]:
+def _numbers() -> list[Builder[Panel]]:
     return [
         panels.rows(
             "What is sought",
@@ -96,6 +79,11 @@ def _standing() -> list[Builder[Panel]]:
             panels.SECONDS,
             width=6,
         ),
+    ]
+
+
+def _progress() -> list[Builder[Panel]]:
+    return [
         panels.graph(
             "Best value",
             "The metric of the best complete trial so far, beside what the default parameters reach.",
@@ -109,113 +97,6 @@ def _standing() -> list[Builder[Panel]]:
             "Trials by state",
             "Where the trials stand. Paused ones wait on a rung for a slot or for others to compare with.",
             {"{{state}}": told("tinderbox_trials", "state", where=HERE)},
-            panels.NUMBER,
-        ),
-    ]
-
-
-def _found() -> list[Builder[Panel]]:
-    columned = [
-        _as_column("tinderbox_trial_value", "last value"),
-        _as_column("tinderbox_trial_epoch", "last epoch"),
-        _as_column("tinderbox_trial_rung", "last rung"),
-        told("tinderbox_trial_parameter", "trial", "parameter", where=HERE),
-    ]
-    return [
-        _sensitivity("logarithmic").override_by_name("x", shown(**{"custom.scaleDistribution": _LOGARITHMIC})),
-        _sensitivity("linear"),
-        panels.rows(
-            "Best trials, and those that run",
-            "The metric of the last report, its epoch, the last rung that was passed, and each parameter. Click a "
-            "column to sort by it. A choice that is no number counts by its place among the choices, from 0.",
-            [" or ".join(columned)],
-            panels.NUMBER,
-        ).transformations(
-            [
-                step("groupingToMatrix", rowField="trial", columnField="parameter", valueField="Value"),
-                step("organize", renameByName={"trial\\parameter": "trial"}),
-            ]
-        ),
-        panels.graph(
-            "Values of trials",
-            "The metric of each trial's last report over time: of those that run, and of the best hundred.",
-            {"trial {{trial}}": told("tinderbox_trial_value", "trial", where=HERE)},
-            panels.NUMBER,
-        ).legend(styles.VizLegendOptions().show_legend(False)),
-    ]
-
-
-def _sensitivity(scale: str) -> xychart.Panel:
-    """The last value of each trial against a parameter of it, coloured by another."""
-    other = told("tinderbox_trial_parameter", "trial", where=f'{HERE}, parameter="$series"')
-    value = told("tinderbox_trial_value", "trial", where=HERE)
-    coloured = f'{value} * on (trial) group_left (series) count_values by (trial) ("series", {other})'
-    return (
-        panels.points(
-            f"Sensitivity, {scale}",
-            f"The metric of each trial's last report (y) against the parameter chosen above (x, {scale}), coloured by "
-            "the other one: of the trials that run, and of the best hundred.",
-            [
-                f"{coloured} or on (trial) {value}",
-                told("tinderbox_trial_parameter", "trial", where=f'{HERE}, parameter="$x"'),
-            ],
-            panels.NUMBER,
-        )
-        .override_by_name("x", shown(displayName="$x"))
-        .transformations(
-            [
-                step("joinByField", byField="trial", mode="inner"),
-                *columns({"Value #B": "x", "Value #A": "Value", "trial": "trial", "series": "series"}),
-                step("partitionByValues", fields=["series"], keepFields=False, naming={"asLabels": True}),
-            ]
-        )
-    )
-
-
-def _as_column(metric: str, name: str) -> str:
-    """A trial's metric as if it were a parameter, so that both become columns of one table."""
-    return f'label_replace({told(metric, "trial", where=HERE)}, "parameter", "{name}", "", "")'
-
-
-def _trials() -> list[Builder[Panel]]:
-    reached = f"{_RUNNING} * on (trial) group_left () "
-    return [
-        panels.rows(
-            "Trials that run",
-            "Which slot on which node runs which trial, how far it is, and what its processes hold.",
-            [
-                _RUNNING,
-                reached + told("tinderbox_trial_epoch", "trial", where=HERE),
-                reached + told("tinderbox_trial_value", "trial", where=HERE),
-                f"{_RUNNING} * on (slot, node) group_left () "
-                + told("tinderbox_slot_memory_bytes", "slot", "node", where=HERE),
-            ],
-            panels.NUMBER,
-        )
-        .transformations([step("merge"), *columns(_COLUMNS)])
-        .override_by_name("memory", shown(unit=panels.BYTES)),
-        panels.bars(
-            "Rung ladder",
-            "How many trials went beyond which rung, and no further yet: of those that run, and of the best hundred. "
-            "Rung 0 is the start.",
-            {
-                "rung {{rung}}": 'sort_desc(count_values ("rung", '
-                + told("tinderbox_trial_rung", "trial", where=HERE)
-                + "))"
-            },
-            panels.NUMBER,
-        ),
-        panels.graph(
-            "Attempts by outcome",
-            "How attempts ended, since the study began, but for those that went well: failed, diverged, out of memory "
-            "and timed out end their trial, lost and infrastructure are tried again.",
-            {"{{outcome}}": told("tinderbox_trial_attempts_total", "outcome", where=f'{HERE}, outcome!="complete"')},
-            panels.NUMBER,
-        ),
-        panels.graph(
-            "Epochs a minute",
-            "Epochs that trials report, all slots together.",
-            {"epochs": f"60 * max (rate(tinderbox_reports_total{{{HERE}}}[{RATE}]))"},
             panels.NUMBER,
         ),
     ]
