@@ -12,6 +12,11 @@ done < <(compgen -e SPARK_JAVA_OPT_ | sort --field-separator=_ --key=4 --numeric
 # Slots look for this file, which the preStop hook makes, decommission.sh.
 export TINDERBOX_DECOMMISSION="${TINDERBOX_DECOMMISSION:-/tmp/tinderbox-decommission}"
 
+# Tells Prometheus what this pod does; the executor runs on without it.
+if [ -n "${TINDERBOX_METRICS_PORT:-}" ]; then
+    python -m tinderbox.metrics &
+fi
+
 # The archive of loaded classes fits only the class path that it was made with, so that one is first; the jars in
 # Spark's folder follow for those who add some. No -Xms: memory that the JVM does not use is Python's.
 exec java "${options[@]}" ${TINDERBOX_ARCHIVE:--XX:SharedArchiveFile=/opt/tinderbox/cds/executor.jsa} \
