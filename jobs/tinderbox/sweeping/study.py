@@ -217,6 +217,7 @@ class Study:
 
     def _join(self, event: SlotJoined) -> None:
         self.slots.append(SlotLife(event.slot, event.node, event.time))
+        self.lost[event.node] += 0  # Prometheus sees no growth in a count that begins with its first loss
 
     def _avoid(self, event: NodeAvoided) -> None:
         self.avoided[event.node] = event

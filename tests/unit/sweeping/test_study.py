@@ -23,7 +23,7 @@ from tinderbox.sweeping.events import (
     TrialProposed,
 )
 from tinderbox.sweeping.history import Checkpoint, State
-from tinderbox.sweeping.study import Study
+from tinderbox.sweeping.study import UNWANTED, Study
 
 
 class Story:
@@ -330,6 +330,17 @@ def test_slots_come_and_go() -> None:
     story.tell(SlotJoined, slot="a", node="m")
     lives = [(life.node, life.joined, life.left, life.cause) for life in story.study.slots]
     assert lives == [("n", 101.0, 102.0, "gone"), ("m", 103.0, None, "")]
+
+
+def test_losses_are_counted_from_zero() -> None:
+    """A node has a count as soon as it has a slot, and one that left because it was not wanted is no loss."""
+    story = Story()
+    story.tell(SlotJoined, slot="a", node="n")
+    assert dict(story.study.lost) == {"n": 0}
+    story.tell(SlotLeft, slot="a", cause=UNWANTED)
+    story.tell(SlotJoined, slot="b", node="n")
+    story.tell(SlotLeft, slot="b", cause="gone")
+    assert dict(story.study.lost) == {"n": 1}
 
 
 def test_the_slots_of_a_driver_end_with_it() -> None:
