@@ -19,8 +19,12 @@ from tests.cluster.errors import Missing
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "tinderbox"
 MANIFESTS = sorted((ROOT / "jobs").glob("*.yaml"))
+OPERATOR = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 
 Thing = dict[str, Any]
+
+BUNDLED: Thing = {"prometheus": {"enabled": True}, "grafana": {"enabled": True}}
+"""Values of a release that brings its own monitoring."""
 
 
 class Refused(Exception):
@@ -67,37 +71,41 @@ class Rendered:
         return pod
 
 
-def find_helm(name: str) -> str | None:
-    """The path of helm or helm3, on the PATH or among what the test cluster has built; None where there is none."""
+def find_tool(name: str) -> str | None:
+    """The path of helm, helm3 or promtool, on the PATH or among what the test cluster has built, None without one."""
     try:
         return shutil.which(name) or str(binaries.binary(name))
     except Missing:
         return None
 
 
-def render(values: Thing | None = None, release: str = "tinderbox", helm: str = "helm", **also: Thing) -> Rendered:
-    """Render the chart; `also` are values too, by their first key.
+def render(
+    values: Thing | None = None, release: str = "tinderbox", helm: str = "helm", operator: bool = True, **also: Thing
+) -> Rendered:
+    """Render the chart for a cluster with or without the Prometheus operator; `also` are values, by their first key.
 
     Raises:
         Refused: The schema or a guard does not take the values.
     """
-    text = _template(json.dumps({**(values or {}), **also}), release, find_helm(helm) or helm)
+    kinds = OPERATOR if operator else ()
+    text = _template(json.dumps({**(values or {}), **also}), release, find_tool(helm) or helm, kinds)
     # PyYAML in Python takes longer than helm does.
     documents = yaml.load_all(text, yaml.CSafeLoader)
     return Rendered([thing for thing in documents if thing])
 
 
-def refusal(values: Thing, **also: Thing) -> str:
+def refusal(values: Thing, operator: bool = True, **also: Thing) -> str:
     """What helm says of values that it must not take."""
     with pytest.raises(Refused) as refused:
-        render(values, **also)
+        render(values, operator=operator, **also)
     return str(refused.value)
 
 
 @functools.cache
-def _template(values: str, release: str, helm: str) -> str:
+def _template(values: str, release: str, helm: str, kinds: tuple[str, ...]) -> str:
     # A helm that is built from its module says that Kubernetes is 1.20.
     command = [helm, "template", release, str(CHART), "--namespace", "ml", "--kube-version", "1.36.0", "--values", "-"]
+    command += [f"--api-versions={kind}" for kind in kinds]
     done = subprocess.run(command, input=values, capture_output=True, text=True)
     if done.returncode:
         raise Refused(done.stderr)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.charts.chart import find_helm
+from tests.charts.chart import find_tool
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,5 +17,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def helm() -> None:
     """Skip where there is no helm."""
-    if find_helm("helm") is None:
+    if find_tool("helm") is None:
         pytest.skip("there is no helm: install it, or run python -m tests.cluster build helm")

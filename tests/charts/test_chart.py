@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.chart import CHART, MANIFESTS, Rendered, Thing, find_helm, manifest, pods_of, refusal, render
+from tests.charts.chart import (
+    BUNDLED,
+    CHART,
+    MANIFESTS,
+    Rendered,
+    Thing,
+    find_tool,
+    manifest,
+    pods_of,
+    refusal,
+    render,
+)
 
 EVERYTHING: Thing = {
     "quota": {"hard": {"pods": "20"}},
@@ -21,6 +32,10 @@ EVERYTHING: Thing = {
     "executor": {"gpus": 1, "image": "tinderbox:0.1.0-gpu", "disk": "10Gi", "cpuLimit": "2"},
     "dynamicAllocation": {"enabled": True, "maxExecutors": 4},
     "image": {"pullSecrets": ["registry"]},
+    "console": {"optunaDashboard": True},
+    "monitoring": {"podMonitors": {"enabled": True}, "rules": {"enabled": True}},
+    "prometheus": {"enabled": True, "persistence": {"enabled": True}},
+    "grafana": {"enabled": True, "persistence": {"enabled": True}},
 }
 OBJECT_STORAGE: Thing = {
     "storage": {"url": "s3://bucket/studies", "credentialsSecret": "s3"},
@@ -29,13 +44,19 @@ OBJECT_STORAGE: Thing = {
 VALUES = pytest.mark.parametrize(
     "values", [{}, EVERYTHING, OBJECT_STORAGE], ids=["defaults", "everything", "object storage"]
 )
+THEIRS = {"prometheus", "grafana"}
+"""Containers whose images are not ours."""
 SCHEMA: Thing = json.loads((CHART / "values.schema.json").read_text())
 
 
 def test_defaults_are_what_a_cluster_needs_and_no_more() -> None:
-    """A plain install makes these objects; quota, pre-pull and the binding of submitters are switched on."""
+    """A plain install makes these objects; quota, pre-pull, bindings and Prometheus's kinds are switched on."""
     assert render().kinds() == [
         "ConfigMap/tinderbox-console",
+        "ConfigMap/tinderbox-dashboard-inference",
+        "ConfigMap/tinderbox-dashboard-nodes",
+        "ConfigMap/tinderbox-dashboard-spark",
+        "ConfigMap/tinderbox-dashboard-study",
         "ConfigMap/tinderbox-driver",
         "ConfigMap/tinderbox-spark",
         "Deployment/tinderbox-console",
@@ -58,16 +79,17 @@ def test_defaults_are_what_a_cluster_needs_and_no_more() -> None:
 @VALUES
 def test_helm_3_renders_what_helm_4_renders(values: Thing) -> None:
     """Both versions of helm take the chart."""
-    if find_helm("helm3") is None:
+    if find_tool("helm3") is None:
         pytest.skip("there is no helm3: run python -m tests.cluster build helm")
     older, newer = render(values, helm="helm3"), render(values)
     assert older.kinds() == newer.kinds()
-    assert all(thing in newer.things for thing in older.things)
+    # A password is another one each time.
+    assert all(thing in newer.things for thing in older.things if thing["kind"] != "Secret")
 
 
 def test_lint_has_nothing_to_say() -> None:
     """`helm lint --strict` passes."""
-    done = subprocess.run([find_helm("helm") or "", "lint", "--strict", CHART], capture_output=True, text=True)
+    done = subprocess.run([find_tool("helm") or "", "lint", "--strict", CHART], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert "WARNING" not in done.stdout
 
@@ -99,10 +121,10 @@ def problems_of(pod: Thing) -> list[str]:
 
 
 def test_only_pods_that_ask_the_api_server_have_a_token() -> None:
-    """Drivers and the test of their rights have a token; nobody else has."""
+    """Drivers, the test of their rights and the bundled Prometheus have a token; nobody else has."""
     release = render(EVERYTHING)
     with_token = [pod for thing in release.things for pod in pods_of(thing) if has_token(pod, release)]
-    assert [pod["containers"][0]["name"] for pod in with_token] == ["driver", "test"]
+    assert sorted(pod["containers"][0]["name"] for pod in with_token) == ["driver", "prometheus", "test"]
 
 
 def has_token(pod: Thing, release: Rendered) -> bool:
@@ -125,7 +147,7 @@ def test_objects_are_labelled_and_in_the_namespace_of_the_release(values: Thing)
 
 def test_a_release_of_another_name_shares_nothing() -> None:
     """Two releases live in one namespace: no object has the same name, and each refers to its own."""
-    assert not set(render().kinds()) & set(render(release="ml").kinds())
+    assert not set(render(EVERYTHING).kinds()) & set(render(EVERYTHING, release="ml").kinds())
     other = render(release="ml")
     pod = other.driver("ml-tinderbox")["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "ml-tinderbox-driver"
@@ -148,11 +170,22 @@ def test_the_image_is_that_of_the_values_everywhere() -> None:
     pods = [pod for thing in release.things for pod in pods_of(thing)]
     assert all(pod["imagePullSecrets"] == [{"name": "registry"}] for pod in pods)
     named = [each for pod in pods for each in pod["containers"] if each["name"] != "executor"]
-    assert {each["image"] for each in named} == {"a/b:2", "tinderbox:0.1.0-gpu"}
+    assert {each["image"] for each in named if each["name"] not in THEIRS} == {"a/b:2", "tinderbox:0.1.0-gpu"}
     assert {each["imagePullPolicy"] for each in named} == {"Always"}
     digest = f"sha256:{'0' * 64}"
     pod = render(image={**image, "digest": digest}).driver_pod()
     assert pod["containers"][0]["image"] == f"a/b@{digest}"
+
+
+@pytest.mark.parametrize("name", sorted(THEIRS))
+def test_the_images_of_others_are_values_too(name: str) -> None:
+    """Repository and tag, or a digest in the tag's place."""
+    image: Thing = {"repository": "mirror/it", "tag": "1"}
+    digest = f"sha256:{'0' * 64}"
+    for given, wanted in ((image, "mirror/it:1"), ({**image, "digest": digest}, f"mirror/it@{digest}")):
+        release = render({**BUNDLED, name: {"enabled": True, "image": given}})
+        pod = release.find("Deployment", f"tinderbox-{name}")["spec"]["template"]["spec"]
+        assert [each["image"] for each in pod["containers"]] == [wanted]
 
 
 def test_an_unknown_key_is_refused() -> None:
@@ -189,6 +222,7 @@ def test_schema_and_values_have_the_same_keys() -> None:
 
 def keys_of_schema(schema: Thing, path: str = "") -> set[str]:
     """The dotted keys of a schema's leaves."""
+    schema = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     if "properties" not in schema:
         return {path}
     inner = schema["properties"].items()

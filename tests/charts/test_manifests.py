@@ -59,7 +59,8 @@ def without_pod(job: Thing) -> Thing:
     of_pod = dict(spec["template"]["metadata"]["labels"])
     assert labels.pop("app.kubernetes.io/instance", None) == of_pod.pop("app.kubernetes.io/instance", None)
     rest = {key: value for key, value in spec.items() if key != "template"}
-    return {"labels": labels, "labels of the pod": of_pod, **rest}
+    annotations = spec["template"]["metadata"].get("annotations")
+    return {"labels": labels, "labels of the pod": of_pod, "annotations of the pod": annotations, **rest}
 
 
 @EACH

@@ -7,12 +7,12 @@ import subprocess
 
 import pytest
 
-from tests.charts.chart import CHART, Thing, find_helm
+from tests.charts.chart import BUNDLED, CHART, Thing, find_tool
 
 
 def notes(values: Thing | None = None) -> str:
     """The notes of an install that is not carried out."""
-    command = [find_helm("helm") or "", "install", "tinderbox", str(CHART), "--dry-run=client", "-n", "ml", "-f", "-"]
+    command = [find_tool("helm") or "", "install", "tinderbox", str(CHART), "--dry-run=client", "-n", "ml", "-f", "-"]
     done = subprocess.run(command, input=json.dumps(values or {}), capture_output=True, text=True)
     if "cluster unreachable" in done.stderr:
         pytest.skip("Helm 3 writes no notes without a cluster: put Helm 4 on the PATH")
@@ -34,3 +34,13 @@ def test_manifests_that_do_not_fit_are_not_recommended() -> None:
     assert "tinderbox submit jobs/sweep-digits.yaml --namespace ml --release tinderbox --watch" in told
     assert "kubectl apply -" not in told
     assert "submitters" not in told
+
+
+def test_what_runs_can_be_opened() -> None:
+    """Each page that was switched on has its command, and Grafana that for its password."""
+    told = notes({**BUNDLED, "console": {"optunaDashboard": True}})
+    assert "kubectl port-forward --namespace ml deployment/tinderbox-console 18080 8080 8081" in told
+    assert "kubectl port-forward --namespace ml deployment/tinderbox-grafana 3000" in told
+    assert "kubectl get secret --namespace ml tinderbox-grafana --output go-template='{{index .data " in told
+    assert "kubectl port-forward --namespace ml deployment/tinderbox-prometheus 9090" in told
+    assert not {"8081", "3000", "9090"} & set(notes().split())

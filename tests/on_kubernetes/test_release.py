@@ -47,6 +47,17 @@ def test_an_upgrade_reaches_the_next_job(installed: Release) -> None:
     assert installed.helm("test").count("Phase:          Succeeded") == 3
 
 
+def test_grafanas_password_outlives_upgrades(installed: Release) -> None:
+    """It is made once, and the next upgrade finds it; whether Grafana's image is at hand does not matter."""
+    passwords = set()
+    for memory in ("512Mi", "600Mi"):
+        values = {"prometheus.enabled": "true", "grafana.enabled": "true", "grafana.memory": memory}
+        installed.helm("upgrade", str(CHART), values=values)
+        passwords.add(installed.space.read("secret/tinderbox-grafana", ".data.admin-password"))
+    assert len(passwords) == 1
+    assert passwords != {""}
+
+
 def test_uninstalled_it_leaves_the_studies(installed: Release, eventually: Eventually) -> None:
     """And nothing else, once its pods have ended."""
     installed.helm("uninstall", "--wait")

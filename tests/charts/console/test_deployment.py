@@ -58,7 +58,7 @@ def test_with_a_url_it_needs_no_volume() -> None:
     """Event logs come from object storage, with the same credentials, and nothing binds it to a node."""
     storage = {"url": "s3://b/studies", "credentialsSecret": "s3"}
     pod = console({"storage": storage, "console": {"eventLog": "s3a://b/events"}})
-    assert [each["name"] for each in pod["containers"]] == ["history"]
+    assert [each["name"] for each in pod["containers"]] == ["history", "metrics"]
     assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": "s3"}}]
     assert "studies" not in str(pod["volumes"])
     assert "affinity" not in pod

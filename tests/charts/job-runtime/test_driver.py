@@ -72,6 +72,16 @@ def test_storage_reaches_drivers_by_a_variable() -> None:
     assert release.find("ConfigMap", "tinderbox-driver")["data"]["storage"] == BUCKET["url"]
 
 
+def test_annotations_lead_prometheus_to_the_port() -> None:
+    """The driver's pod has the port that they name."""
+    template = render().driver()["spec"]["template"]
+    lead = {"prometheus.io/scrape": "true", "prometheus.io/port": "9095", "prometheus.io/path": "/metrics"}
+    assert template["metadata"]["annotations"] == lead
+    assert {"name": "metrics", "containerPort": 9095} in container(template["spec"], "driver")["ports"]
+    bare = render({"monitoring": {"annotations": False}}).driver()["spec"]["template"]
+    assert "annotations" not in bare["metadata"]
+
+
 def test_with_a_url_a_driver_has_credentials_and_no_claim() -> None:
     """The Secret's keys are variables; nothing binds the driver to a node."""
     release = render({"storage": BUCKET, "console": {"enabled": False}})

@@ -6,7 +6,7 @@ from tests.charts.chart import container, environment, mounts, render
 
 
 def test_the_executors_pod() -> None:
-    """No token, a writable working folder, its pod's and node's names, metrics, 30 s on a dead node, spread by job."""
+    """No token, a writable working folder, a port for metrics, 30 s on a dead node, spread by job."""
     pod = render().executor()["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["serviceAccountName"] == "tinderbox-executor"
@@ -14,10 +14,6 @@ def test_the_executors_pod() -> None:
     assert executor["workingDir"] == "/work"
     assert mounts(executor) == {"/work": "work", "/tmp": "tmp"}  # noqa: S108 - a mount of the pod
     assert {"name": "work", "emptyDir": {}} in pod["volumes"]
-    assert environment(executor) == {
-        "POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
-        "TINDERBOX_NODE": {"fieldRef": {"fieldPath": "spec.nodeName"}},
-    }
     assert executor["ports"] == [{"name": "metrics", "containerPort": 9095}]
     assert {toleration["tolerationSeconds"] for toleration in pod["tolerations"]} == {30}
     spread = pod["topologySpreadConstraints"][0]
@@ -42,7 +38,7 @@ def test_what_the_values_add_to_the_executors_pod() -> None:
     release = render({"executor": values}).executor()
     pod, executor = release["spec"], container(release["spec"], "executor")
     assert release["metadata"]["labels"]["team"] == "vision"
-    assert release["metadata"]["annotations"] == {"note": "x"}
+    assert release["metadata"]["annotations"].items() >= {"note": "x", "prometheus.io/port": "9095"}.items()
     assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "fast"}, "low")
     assert pod["tolerations"][-1] == {"key": "gpu", "operator": "Exists"}
     assert pod["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "DoNotSchedule"
@@ -50,6 +46,16 @@ def test_what_the_values_add_to_the_executors_pod() -> None:
     assert mounts(executor)["/data"] == pod["volumes"][-1]["name"] == "data"
     disk = {"ephemeral-storage": "10Gi"}
     assert executor["resources"] == {"requests": disk, "limits": disk}
+
+
+def test_annotations_lead_prometheus_to_the_port() -> None:
+    """Until there are no metrics or no annotations; a value of one's own is the last word."""
+    lead = {"prometheus.io/scrape": "true", "prometheus.io/port": "9095", "prometheus.io/path": "/metrics"}
+    assert render().executor()["metadata"]["annotations"] == lead
+    own = {"executor": {"annotations": {"prometheus.io/scrape": "false"}}}
+    assert render(own).executor()["metadata"]["annotations"] == {**lead, "prometheus.io/scrape": "false"}
+    for switch in ("enabled", "annotations"):
+        assert "annotations" not in render({"monitoring": {switch: False}}).executor()["metadata"]
 
 
 def test_gpus() -> None:

@@ -52,6 +52,7 @@ def test_gpus_without_an_image_for_them_are_refused() -> None:
         ("spark.executor.instances", "slots of the job"),
         ("spark.dynamicAllocation.enabled", "dynamicAllocation.enabled"),
         ("spark.eventLog.dir", "console.eventLog"),
+        ("spark.metrics.namespace", "monitoring.enabled"),
     ],
 )
 def test_a_setting_that_a_value_decides_is_refused(key: str, decided: str) -> None:

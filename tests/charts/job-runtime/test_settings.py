@@ -18,7 +18,6 @@ def test_settings_that_never_change() -> None:
         "spark.blockManager.port": "7079",
         "spark.ui.port": "4040",
         "spark.tinderbox.coordinator.port": "7070",
-        "spark.tinderbox.metrics.port": "9095",
         "spark.authenticate": "true",
         "spark.network.crypto.enabled": "true",
         "spark.network.timeout": "60s",
@@ -56,6 +55,9 @@ def test_settings_that_never_change() -> None:
         ({}, "spark.eventLog.dir", "file:///events"),
         ({}, "spark.eventLog.rolling.maxFileSize", "16m"),
         ({}, "spark.dynamicAllocation.enabled", "false"),
+        ({}, "spark.ui.prometheus.enabled", "true"),
+        ({"monitoring": {"enabled": False}}, "spark.ui.prometheus.enabled", "false"),
+        ({"spark": {"spark.metrics.conf.*.sink.console.period": 5}}, "spark.metrics.conf.*.sink.console.period", "5"),
         ({"spark": {"spark.speculation": False}}, "spark.speculation", "false"),
         ({"spark": {"spark.network.timeout": "90s"}}, "spark.network.timeout", "90s"),
     ],
@@ -76,6 +78,18 @@ def test_dynamic_allocation() -> None:
         "spark.dynamicAllocation.maxExecutors": "8",
         "spark.dynamicAllocation.executorIdleTimeout": "30s",
     }
+
+
+def test_spark_tells_prometheus_what_it_counts() -> None:
+    """Under one name whatever the application is called, at a page that ends nothing; not where nobody is to look."""
+    settings = render().settings()
+    sink = "spark.metrics.conf.*.sink.prometheusServlet"
+    assert settings["spark.metrics.namespace"] == "tinderbox"
+    assert settings[f"{sink}.class"] == "org.apache.spark.metrics.sink.PrometheusServlet"
+    assert settings[f"{sink}.path"] == "/metrics/prometheus"
+    assert settings["spark.ui.killEnabled"] == "false"
+    none = render({"monitoring": {"enabled": False}}).settings()
+    assert not [key for key in none if key.startswith("spark.metrics.")]
 
 
 def test_spark_knows_of_the_gpus_that_it_can_divide() -> None:

@@ -19,6 +19,14 @@ def test_only_helms_test_may() -> None:
     assert policy({"networkPolicy": {"consoleFrom": [peer]}})["ingress"][0]["from"][1:] == [peer]
 
 
+def test_monitoring_reads_its_metrics() -> None:
+    """At the port of the container, and no other."""
+    metrics = policy()["ingress"][1]
+    assert [each["port"] for each in metrics["ports"]] == [9095]
+    assert metrics["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
+    assert len(policy({"monitoring": {"enabled": False}})["ingress"]) == 1
+
+
 def test_it_reaches_what_holds_the_logs() -> None:
     """Names only, while they are on a volume; object storage, at whatever port, else."""
     assert [each["port"] for each in policy()["egress"][0]["ports"]] == [53, 53]

@@ -30,7 +30,7 @@ def test_executors_reach_rpc_blocks_and_coordinator() -> None:
     assert ports(rule) == [int(settings[key]) for key in fixed]
     wanted = rule["from"][0]["podSelector"]["matchLabels"].items()
     assert wanted <= render().executor()["metadata"]["labels"].items()
-    assert ports(metrics) == [9095]
+    assert ports(metrics) == [9095, 4040]
     assert metrics["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring"]
 
 
@@ -44,8 +44,10 @@ def test_drivers_reach_executors_dns_and_the_api_server() -> None:
 
 
 def test_metrics_can_be_closed() -> None:
-    """Without monitoring namespaces nobody reads metrics; with several, all of them do."""
+    """Without monitoring namespaces or metrics nobody reads them; with several namespaces, all of them do."""
     assert len(policy(monitoringNamespaces=[])["ingress"]) == 1
+    without = render({"monitoring": {"enabled": False}}).find("NetworkPolicy", "tinderbox-driver")["spec"]
+    assert len(without["ingress"]) == 1
     rule = policy(monitoringNamespaces=["a", "b"])["ingress"][1]
     assert rule["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["a", "b"]
 

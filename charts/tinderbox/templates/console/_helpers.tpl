@@ -52,18 +52,3 @@ volumeMounts:
   - {name: studies, mountPath: /events, subPath: events}
   {{- end }}
 {{- end }}
-
-{{- /* Reports and models of studies, for a port-forward only: it listens where no other pod can reach it. */}}
-{{- define "tinderbox.console.files" -}}
-name: studies
-image: {{ include "tinderbox.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
-command: [tini, --, python, -m, http.server, "8080", --bind, 127.0.0.1, --directory, /studies]
-securityContext:
-  {{- include "tinderbox.containerSecurity" . | nindent 2 }}
-resources:
-  requests: {cpu: 10m, memory: 64Mi}
-  limits: {memory: 64Mi}
-volumeMounts:
-  - {name: studies, mountPath: /studies, subPath: studies, readOnly: true}
-{{- end }}

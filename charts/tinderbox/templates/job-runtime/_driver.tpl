@@ -28,6 +28,10 @@ spec:
         {{- with include "tinderbox.storage.label" . }}
         {{- . | nindent 8 }}
         {{- end }}
+      {{- with include "tinderbox.monitoring.annotations" . }}
+      annotations:
+        {{- . | nindent 8 }}
+      {{- end }}
     spec:
       {{- include "tinderbox.runtime.driverPod" . | trim | nindent 6 }}
 {{- end }}
@@ -102,18 +106,4 @@ volumes:
   {{- with $driver.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- end }}
-
-{{- define "tinderbox.runtime.driverEnvironment" -}}
-{{- range $variable, $path := dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_IP" "status.podIP" "TINDERBOX_NODE" "spec.nodeName" }}
-- name: {{ $variable }}
-  valueFrom: {fieldRef: {fieldPath: {{ $path }}}}
-{{- end }}
-- name: SPARK_CONF_DIR
-  value: /etc/tinderbox/spark
-- name: TINDERBOX_STORAGE
-  valueFrom: {configMapKeyRef: {name: {{ include "tinderbox.fullname" . }}-driver, key: storage}}
-{{- with .Values.driver.env }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}

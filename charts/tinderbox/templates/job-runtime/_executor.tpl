@@ -13,15 +13,9 @@ metadata:
     {{- with $executor.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- if or .Values.kueue.queue $executor.annotations }}
+  {{- with mergeOverwrite (include "tinderbox.runtime.executorAnnotations" . | fromYaml) $executor.annotations }}
   annotations:
-    {{- if .Values.kueue.queue }}
-    # Kueue admits only pods that name what suspends them, here the driver's Job.
-    kueue.x-k8s.io/pod-suspending-parent: {{ include "tinderbox.fullname" . }}-driver
-    {{- end }}
-    {{- with $executor.annotations }}
     {{- toYaml . | nindent 4 }}
-    {{- end }}
   {{- end }}
 spec:
   serviceAccountName: {{ include "tinderbox.fullname" . }}-executor
@@ -58,13 +52,7 @@ spec:
       securityContext:
         {{- include "tinderbox.containerSecurity" . | nindent 8 }}
       env:
-        - name: POD_NAME
-          valueFrom: {fieldRef: {fieldPath: metadata.name}}
-        - name: TINDERBOX_NODE
-          valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
-        {{- with $executor.env }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- include "tinderbox.runtime.executorEnvironment" . | nindent 8 }}
       ports:
         - {name: metrics, containerPort: 9095}
       {{- with include "tinderbox.runtime.executorLimits" . | trim }}
@@ -82,6 +70,14 @@ spec:
     {{- with $executor.volumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{- define "tinderbox.runtime.executorAnnotations" -}}
+{{- if .Values.kueue.queue }}
+# Kueue admits only pods that name what suspends them, here the driver's Job.
+kueue.x-k8s.io/pod-suspending-parent: {{ include "tinderbox.fullname" . }}-driver
+{{- end }}
+{{ include "tinderbox.monitoring.annotations" . }}
 {{- end }}
 
 {{- /* Limits that Spark does not know of and leaves as they are. */}}

@@ -9,7 +9,6 @@ spark.driver.blockManager.port: 7079
 spark.blockManager.port: 7079
 spark.ui.port: 4040
 spark.tinderbox.coordinator.port: 7070
-spark.tinderbox.metrics.port: 9095
 {{- /* Spark's own traffic is open to every pod otherwise. */}}
 spark.authenticate: true
 spark.network.crypto.enabled: true
@@ -21,6 +20,15 @@ spark.executor.cores: {{ $executor.cores }}
 spark.executor.memory: {{ include "tinderbox.heap" $executor.memory }}m
 spark.executor.memoryOverhead: {{ include "tinderbox.runtime.overhead" . }}m
 spark.executor.processTreeMetrics.enabled: true
+spark.ui.prometheus.enabled: {{ .Values.monitoring.enabled }}
+{{- if .Values.monitoring.enabled }}
+{{- /* Without a constant here the names of metrics would hold the application's random one. */}}
+spark.metrics.namespace: tinderbox
+spark.metrics.conf.*.sink.prometheusServlet.class: org.apache.spark.metrics.sink.PrometheusServlet
+spark.metrics.conf.*.sink.prometheusServlet.path: /metrics/prometheus
+{{- /* Monitoring reaches the driver's page, and has nothing to end there. */}}
+spark.ui.killEnabled: false
+{{- end }}
 {{- /* Spark counts refused pod creations as failures, quota or not; our own breaker counts dead executors. */}}
 spark.executor.maxNumFailures: 100000
 spark.tinderbox.breaker.failures: {{ $executor.maxFailures }}
@@ -97,4 +105,6 @@ spark.dynamicAllocation.maxExecutors: dynamicAllocation.maxExecutors
 spark.dynamicAllocation.executorIdleTimeout: dynamicAllocation.idleSeconds
 spark.eventLog.enabled: console.enabled
 spark.eventLog.dir: console.eventLog
+spark.ui.prometheus.enabled: monitoring.enabled
+spark.metrics.namespace: monitoring.enabled
 {{- end }}

@@ -13,13 +13,22 @@ ports:
   {{- end }}
 {{- end }}
 
+{{- /* Who may read metrics: list $ port ... */}}
 {{- define "tinderbox.network.metrics" -}}
-{{- with .Values.networkPolicy.monitoringNamespaces -}}
+{{- $root := first . }}
+{{- $namespaces := $root.Values.networkPolicy.monitoringNamespaces }}
+{{- if and $root.Values.monitoring.enabled (or $namespaces $root.Values.prometheus.enabled) -}}
 - from:
+    {{- with $namespaces }}
     - namespaceSelector:
         matchExpressions:
           - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
-  {{- include "tinderbox.network.tcp" (list 9095) | nindent 2 }}
+    {{- end }}
+    {{- if $root.Values.prometheus.enabled }}
+    -
+      {{- include "tinderbox.network.pods" "prometheus" | nindent 6 }}
+    {{- end }}
+  {{- include "tinderbox.network.tcp" (rest .) | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -27,4 +36,10 @@ ports:
 - ports:
     - {protocol: UDP, port: 53}
     - {protocol: TCP, port: 53}
+{{- end }}
+
+{{- /* The port of a URL. */}}
+{{- define "tinderbox.network.portOf" -}}
+{{- $url := urlParse . }}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") }}
 {{- end }}

@@ -25,3 +25,25 @@ resources:
   requests: {cpu: 10m, memory: 256Mi}
   limits: {memory: 256Mi}
 {{- end }}
+
+{{- /* A pod without rights that waits for an answer of a Service: list $ "-suffix of both" "port/path". */}}
+{{- define "tinderbox.tests.visit" -}}
+{{- $root := first . -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  {{- include "tinderbox.tests.metadata" (list $root (index . 1)) | nindent 2 }}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "tinderbox.podSecurity" $root | nindent 4 }}
+  {{- with include "tinderbox.pullSecrets" $root }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  containers:
+    -
+      {{- $address := printf "http://%s%s:%s" (include "tinderbox.fullname" $root) (index . 1) (last .) }}
+      {{- include "tinderbox.tests.container" (list $root "files/answers.py" $address) | nindent 6 }}
+{{- end }}
