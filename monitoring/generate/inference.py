@@ -12,7 +12,6 @@ from monitoring.generate.queries import mean, rate, told
 HERE = 'namespace="$namespace", run="$inference"'
 
 _ROWS = told("tinderbox_inference_rows", "outcome", where=HERE)
-_LEFT = "tinderbox_inference_left"
 
 
 def inference() -> Dashboard:
@@ -77,21 +76,12 @@ def _progress() -> list[Builder[Panel]]:
             "Rows that are written, by outcome.",
             {"{{outcome}}": _ROWS},
             panels.NUMBER,
-            width=8,
         ),
         panels.graph(
             "Files left",
-            "Files that are not labelled yet.",
-            {"files": told(_LEFT, where=f'{HERE}, unit="files"')},
+            "Files of the input that are not labelled yet.",
+            {"files": told("tinderbox_inference_left_files", where=HERE)},
             panels.NUMBER,
-            width=8,
-        ),
-        panels.graph(
-            "Bytes left",
-            "Bytes of input that are not labelled yet.",
-            {"bytes": told(_LEFT, where=f'{HERE}, unit="bytes"')},
-            panels.BYTES,
-            width=8,
         ),
     ]
 

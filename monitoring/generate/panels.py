@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders import common as looks
 from grafana_foundation_sdk.models import common, units
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.xychart import XYShowMode
 
 from monitoring.generate.looks import PLAIN, SHADED
 
@@ -75,12 +76,13 @@ def lanes(title: str, what: str, queries: Mapping[str, str], unit: str, width: i
 
 def rows(title: str, what: str, queries: Sequence[str], unit: str, width: int = 12) -> table.Panel:
     """Show as a table what the queries return now, and transformations then join."""
-    return _frame(table.Panel(), title, what, unit, width, _HIGH, _tables(queries))
+    panel = table.Panel().align(common.FieldTextAlignment.AUTO)
+    return _frame(panel, title, what, unit, width, _HIGH, _tables(queries))
 
 
 def points(title: str, what: str, queries: Sequence[str], unit: str, width: int = 12) -> xychart.Panel:
     """Show a point for each row that transformations make of the queries: its first number is x, its second y."""
-    panel = xychart.Panel().legend(_legend([]))
+    panel = xychart.Panel().show(XYShowMode.POINTS).legend(_legend([]))
     panel = panel.tooltip(looks.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
     return _frame(panel, title, what, unit, width, _HIGH, _tables(queries))
 
