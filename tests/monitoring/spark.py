@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import urllib.request
 
 from pyspark.sql import SparkSession
@@ -12,6 +13,8 @@ from tinderbox.spark.java import provide_java
 
 SETTINGS = {
     "spark.driver.memory": "512m",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts fastest
+    "spark.executor.heartbeatInterval": "1s",
     "spark.executor.processTreeMetrics.enabled": "true",
     "spark.metrics.conf.*.sink.prometheusServlet.class": "org.apache.spark.metrics.sink.PrometheusServlet",
     "spark.metrics.conf.*.sink.prometheusServlet.path": "/metrics/prometheus",
@@ -21,19 +24,24 @@ SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
 }
 PATHS = ("/metrics/prometheus/", "/metrics/executors/prometheus/")
+FROM_HEARTBEAT = "metrics_executor_ProcessTreePythonRSSMemory_bytes"
 
 
 def told() -> list[str]:
-    """Start Spark, run a small job, and return what it tells of itself."""
+    """Start Spark, and return what it tells of itself once its first heartbeat has brought the memory of processes."""
     provide_java()
     builder = SparkSession.builder.master("local[1]").appName("tinderbox metrics")
     for key, value in SETTINGS.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     try:
-        context = session.sparkContext
-        context.parallelize(range(4), 2).map(lambda number: (number % 2, number)).groupByKey().count()
-        return sorted({line for path in PATHS for line in _names(f"{context.uiWebUrl}{path}")})
+        url = session.sparkContext.uiWebUrl
+        deadline = time.monotonic() + 60
+        while True:
+            found = sorted({line for path in PATHS for line in _names(f"{url}{path}")})
+            if any(FROM_HEARTBEAT in line for line in found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
     finally:
         session.stop()
 
