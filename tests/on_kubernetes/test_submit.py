@@ -98,5 +98,5 @@ def test_bad_input_starts_nothing(folder: Release) -> None:
     assert done.stderr == "tinderbox: --release must name one of tinderbox, which is not one, got 'nobody'\n"
     done = folder.tinderbox("status", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "has no job of a study 'nothing'; it has those of " in done.stderr
+    assert "has no job of 'nothing'; it has those of " in done.stderr
     assert "sweep-large" not in folder.space("get", "jobs,configmaps,secrets", "--output=name")

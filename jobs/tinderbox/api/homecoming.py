@@ -30,7 +30,7 @@ def bring_home(name: str, storage: str, to: str) -> StudyFolder:
 def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:
     """Copy a batch inference, all but what only its driver needs, into a folder, and return it there.
 
-    One that was brought there before becomes as this one is; one that has run there is set aside.
+    One that was brought there before becomes as this one is; one that has run there, or a study, is set aside.
 
     Raises:
         BadInput: There is no such batch inference, or the folder cannot be written.
@@ -40,7 +40,7 @@ def bring_rows_home(name: str, storage: str, to: str) -> RowsFolder:
     # A file whose name begins with a dot is still being written.
     own = ("progress/", "driver-", "anew-")
     names = [file for file in source.names() if not file.startswith(own) and "/." not in f"/{file}"]
-    if home.exists() and home.names("progress"):
+    if home.has(StudyFolder.job_file) or (home.exists() and home.names("progress")):
         home.set_aside()
     # What has been labelled anew since may lie in other micro-batches: with the old ones, rows would be there twice.
     for file in {*home.names("rows"), *home.names("summaries")}.difference(names):
@@ -64,10 +64,12 @@ def copy(names: Sequence[str], read: Callable[[str], bytes], home: RunFolder) ->
 
 
 def make_room(home: StudyFolder, names: Sequence[str], read: Callable[[str], bytes]) -> None:
-    """Set the study in a folder aside, unless it is the same one, brought home before: its record has only grown.
+    """Set what is in a folder aside, unless it is the same one, brought home before: its record has only grown.
 
     That its job, data and code are equal is not enough: it may have run here, or been begun anew.
     """
+    if home.has(RowsFolder.job_file):
+        home.set_aside()
     if not home.exists():
         return
     record = [name for name in home.names() if name.startswith("events/")]

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.keeping import Keeper
-from tinderbox.api.labelled import InferResult, report
+from tinderbox.api.labelled import InferResult, keep_choice, write_report
 from tinderbox.api.plan import describe_job
 from tinderbox.api.sizing import choose, portion
 from tinderbox.api.sweep import session_for
+from tinderbox.api.telling import RowsSource
 from tinderbox.api.watcher import InferWatcher, Quiet
 from tinderbox.config import InferJob
 from tinderbox.config.inputs import Images
 from tinderbox.errors import BadInput
 from tinderbox.inference.sources import Files
 from tinderbox.inference.summary import Summary
+from tinderbox.metrics.exporter import Exporter
+from tinderbox.metrics.own import opened_exporter
 from tinderbox.storage.fetching import fetched, opened
 from tinderbox.storage.rows import RowsFolder
 
@@ -61,13 +64,17 @@ def run_inference(
     if plan.held is None and folder.has_rows() and not folder.has_progress():
         anew = True  # the stream would begin with all files, and number its micro-batches from 0
     watcher.tell("starting Spark")
-    with session_for(job, spark, master) as session, shipped(plan, session):
+    with (
+        opened_exporter("driver") as exporter,
+        session_for(job, spark, master) as session,
+        shipped(plan, session),
+    ):
         if anew and folder.has_rows():
             check_input(plan, session, folder)
         folder.write_job(describe_job(job), plan.run)
         folder.begin(anew)
         folder.note(submission)
-        summary, done = label(plan, session, folder, watcher)
+        summary, done = label(plan, session, folder, watcher, exporter)
     if not summary.rows:
         raise nothing(job)
     folder.finish(summary.rows)
@@ -95,14 +102,20 @@ def nothing(job: InferJob) -> BadInput:
     return BadInput(f"input: {job.input.path} holds nothing to label; name a folder, a glob or files that are there")
 
 
-def label(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher) -> tuple[Summary, Summary]:
+def label(
+    plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher, exporter: Exporter
+) -> tuple[Summary, Summary]:
     """Label all that is new; return the summary of all rows, and that of the new ones."""
+    from tinderbox.spark.reading import count_files
     from tinderbox.spark.streams import Stage, label_stream, label_tables, settle
 
     settle(spark, plan.job.slots)
     keeper = Keeper(folder, watcher)
-    with watching(plan, spark, keeper) as watch:
+    count = partial(count_files, spark, plan.job) if exporter.is_open and plan.held is None else None
+    source = RowsSource(folder, keeper, plan.job.storage, count)
+    with watching(plan, spark, keeper) as watch, exporter.asking(source):
         choice = choose(plan, spark, folder, watcher, watch)
+        keep_choice(folder, choice)
         recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
         together = plan.job.limits.rows or portion(choice.rate * plan.job.slots)
         watcher.tell(f"labelling, {choice.batch} rows at a time{', compiled by XLA' if choice.xla else ''}")
@@ -117,7 +130,9 @@ def label(plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: Inf
                 if isinstance(plan.job.input, Images):
                     keeper.keep_unread(recipe, stage.columns)
         finally:
-            summary = report(plan, folder, choice)
+            summary = write_report(folder, plan.job, plan.run)
+        source.finish(summary)
+        exporter.linger()
     return summary, keeper.summary
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.plan import check_preload, describe_job, import_from
+from tinderbox.api.recipes import features_of, frame_of, make_recipe
 from tinderbox.config import InferJob
-from tinderbox.config.inputs import Held, Rows
+from tinderbox.config.inputs import Held
 from tinderbox.data import digest, load
 from tinderbox.errors import BadInput
-from tinderbox.inference.engine import check_labels, row_shape, row_width, told
-from tinderbox.inference.held import file_tables
-from tinderbox.inference.images import Frame
+from tinderbox.inference.engine import class_count, row_width
+from tinderbox.inference.held import file_tables, folder_names
 from tinderbox.inference.recipe import Recipe
 from tinderbox.models.network import Network, PackedModel, load_model, pack_model
 from tinderbox.preloading import explain
@@ -60,27 +60,27 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
         BadInput: Model, labels or code cannot be had, or do not fit each other.
     """
     folder = None if job.code is None else base / job.code
-    held, data = None, ""
+    held = None
     if isinstance(job.input, Held):
-        held, data = hold(job.input, base, folder)
+        held = hold(job.input, base, folder)
     else:
         job = job.model_copy(update={"input": job.input.model_copy(update={"path": beside(base, job.input.path)})})
     check_preload(job.preload, folder)
     if job.predict is not None:
         import_from(job.predict, folder)
         model, identity, width = None, by_name(job.predict, folder).identity, 0
-        frame = None if _features(job) else frame_of(job, None)
-        recipe = Recipe(identity, predict=job.predict, frame=frame, features=_features(job), threads=job.cores)
+        frame = None if features_of(job) else frame_of(job, None)
+        recipe = Recipe(identity, predict=job.predict, frame=frame, features=features_of(job), threads=job.cores)
     else:
         model = find_model(job, base)
         network = load_network(model, job.preload)
-        recipe = make_recipe(job, model, network, read_labels(job, base))
+        labels = read_labels(job, base) or class_names(job, held, network)
+        recipe = make_recipe(job, model, network, labels)
         width = row_width(network, recipe)
     code = None if folder is None else pack_code(folder)
-    version = make_version(job, recipe, code, data)
-    return InferPlan(
-        job, recipe, model, version, code, identify(job.name, describe_job(job), version, recipe.model), width, held
-    )
+    version = make_version(job, recipe, code, "" if held is None else held.digest)
+    run = identify(job.name, describe_job(job), version, recipe.model)
+    return InferPlan(job, recipe, model, version, code, run, width, None if held is None else held.tables)
 
 
 def make_version(job: InferJob, recipe: Recipe, code: bytes | None, data: str) -> str:
@@ -113,8 +113,17 @@ def load_network(model: PackedModel, preload: Sequence[str]) -> Network:
     return load_model(model)
 
 
-def hold(source: Held, base: Path, code: Path | None) -> tuple[Callable[[int], Iterator[pa.Table]], str]:
-    """Return a function that gives a data set's part in tables of so many rows, and the data set's SHA-256.
+@dataclass(frozen=True)
+class HeldRows:
+    """A part of a data set in tables of so many rows, the SHA-256 of all of it, and its classes' names, if it has."""
+
+    tables: Callable[[int], Iterator[pa.Table]]
+    digest: str
+    classes: tuple[str, ...]
+
+
+def hold(source: Held, base: Path, code: Path | None) -> HeldRows:
+    """Return the part of a data set that is to be labelled.
 
     Raises:
         BadInput: The data cannot be read, or has no such part.
@@ -123,7 +132,15 @@ def hold(source: Held, base: Path, code: Path | None) -> tuple[Callable[[int], I
     part = {"train": data.train, "validation": data.validation, "test": data.test}[source.part]
     if part is None:
         raise BadInput(f"input: the data has no part {source.part}; name another")
-    return partial(file_tables, part, data.classes, source.part), digest(data)
+    tables = partial(file_tables, part, data.classes, source.part)
+    return HeldRows(tables, digest(data), folder_names(data.classes or ()))
+
+
+def class_names(job: InferJob, held: HeldRows | None, network: Network) -> tuple[str, ...]:
+    """Return the labels of a job that gives none: its data set's classes, where they are as many as the network's."""
+    if held is None or job.task == "regression" or len(held.classes) != class_count(network):
+        return ()
+    return held.classes
 
 
 def beside(base: Path, path: str) -> str:
@@ -176,74 +193,6 @@ def read_labels(job: InferJob, base: Path) -> tuple[str, ...]:
     if not labels:
         raise BadInput(f"labels must be a text with one label a line, got {job.labels}, which is empty")
     return labels
-
-
-def make_recipe(job: InferJob, model: PackedModel, network: Network, labels: tuple[str, ...]) -> Recipe:
-    """Return what becomes of each row.
-
-    Raises:
-        BadInput: The job's preprocessing, features or labels do not fit the network.
-    """
-    frame = None if _features(job) else frame_of(job, network)
-    prepared = job.preprocess
-    recipe = Recipe(
-        model=model.digest,
-        regression=job.task == "regression",
-        labels=labels,
-        top=job.top,
-        logits=job.logits,
-        truth=job.truth == "folder",
-        frame=frame,
-        features=_features(job),
-        reverse=prepared.channels == "bgr",
-        scale=prepared.scale,
-        mean=_each("mean", prepared.mean, frame),
-        std=_each("std", prepared.std, frame),
-        threads=job.cores,
-        preload=tuple(job.preload),
-    )
-    row_shape(network, recipe)
-    check_labels(network, recipe)
-    return recipe
-
-
-def _features(job: InferJob) -> tuple[str, ...]:
-    """Return the columns of numbers that rows have, none where they are images."""
-    return tuple(job.input.features or ()) if isinstance(job.input, Rows) else ()
-
-
-def frame_of(job: InferJob, network: Network | None) -> Frame | None:
-    """Return how images are decoded: as the job says, and else as the network takes them; None for a user's function.
-
-    Raises:
-        BadInput: Neither says how large an image is to be.
-    """
-    prepared, takes = job.preprocess, () if network is None else network.input_shape
-    size: Sequence[int | None] = prepared.size or takes[:2]
-    if network is None and prepared.size is None:
-        return None  # the function gets files as they are
-    if network is not None and len(takes) not in (2, 3):
-        raise BadInput(f"input: images need a model that takes height x width x channels, this one takes {told(takes)}")
-    if None in size:
-        raise BadInput("preprocess: size must be given, for the model takes images of any")
-    own = takes[2] if len(takes) == 3 else 1 if len(takes) == 2 else 3
-    channels = {"gray": 1, "rgb": 3, "bgr": 3, None: own}[prepared.channels]
-    if channels is None:
-        raise BadInput("preprocess: channels must be given, for the model takes images of any number of them")
-    if channels not in (1, 3):
-        raise BadInput(f"preprocess: images have 1 channel or 3, and the model takes {channels}")
-    limits = job.limits
-    height, width = (int(side or 0) for side in size)
-    return Frame(height, width, channels, prepared.resize, prepared.fit, limits.pixels, limits.bytes)
-
-
-def _each(name: str, values: float | list[float], frame: Frame | None) -> tuple[float, ...]:
-    """Return one number, or one for each channel."""
-    listed = tuple(values) if isinstance(values, list) else (values,)
-    if len(listed) > 1 and (frame is None or len(listed) != frame.channels):
-        wanted = "one number" if frame is None else f"one number or {frame.channels}, one for each channel"
-        raise BadInput(f"preprocess: {name} must be {wanted}, got {len(listed)}")
-    return listed
 
 
 def _lasting(recipe: Recipe) -> dict[str, Any]:

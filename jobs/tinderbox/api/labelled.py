@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tinderbox.api.inference import InferPlan
+import json
+
+from tinderbox.api.recipes import features_of
+from tinderbox.config import InferJob, check_infer
 from tinderbox.inference.probe import Choice
 from tinderbox.inference.summary import Summary, from_json, merge
 from tinderbox.report import render_labels
+from tinderbox.run import Run
 from tinderbox.storage.rows import RowsFolder
 
 REPORT = "report.html"
@@ -14,8 +18,8 @@ REPORT = "report.html"
 class InferResult:
     """The outcome of a batch inference: `summary` of all rows of this version, `done` of those of this run."""
 
-    def __init__(self, folder: RowsFolder, summary: Summary, done: Summary) -> None:
-        self.folder, self.summary, self.done = folder, summary, done
+    def __init__(self, folder: RowsFolder, summary: Summary, done: Summary | None = None) -> None:
+        self.folder, self.summary, self.done = folder, summary, done or Summary()
 
     @property
     def rows(self) -> str:
@@ -28,16 +32,63 @@ class InferResult:
         return self.folder.path(REPORT)
 
 
-def report(plan: InferPlan, folder: RowsFolder, choice: Choice) -> Summary:
-    """Write the report of all rows of this version, and return their summary."""
-    summary = merge(map(from_json, folder.summaries()))
-    compiled = ", XLA" if choice.xla else ""
+def open_rows(name: str, storage: str = "studies") -> InferResult:
+    """Return a batch inference that was run before, or is running: the version that it was started with last.
+
+    Raises:
+        BadInput: There is no such batch inference, or what it has left is damaged.
+    """
+    _, _, folder = _reopen(name, storage)
+    return InferResult(folder, summary_of(folder))
+
+
+def report_anew(name: str, storage: str = "studies") -> InferResult:
+    """Write the report of a batch inference that was run before, or is running, from what it has left.
+
+    Raises:
+        BadInput: There is no such batch inference, or what it has left is damaged.
+    """
+    job, run, folder = _reopen(name, storage)
+    return InferResult(folder, write_report(folder, job, run))
+
+
+def _reopen(name: str, storage: str) -> tuple[InferJob, Run, RowsFolder]:
+    folder = RowsFolder(storage, name)
+    job, run = check_infer(folder.read_job(), f"batch inference {name}"), folder.read_run()
+    return job, run, RowsFolder(storage, name, run.data[:12], job.output.format)
+
+
+def summary_of(folder: RowsFolder) -> Summary:
+    """Return the summary of all rows of a version."""
+    return merge(map(from_json, folder.summaries()))
+
+
+def write_report(folder: RowsFolder, job: InferJob, run: Run) -> Summary:
+    """Write the report of all rows of a version, and return their summary."""
+    summary = summary_of(folder)
+    named = job.predict or (job.model and (job.model.path or f"study {job.model.study}"))
     facts = {
-        "model": f"{plan.recipe.model[:12]}{f', {plan.recipe.predict}' if plan.recipe.predict else ''}",
-        "input": plan.job.input.path,
+        "model": f"{named}, {run.code[:12]}",
+        "input": job.input.path,
         "rows": folder.rows,
-        "batch": f"{choice.batch} rows{compiled}, {plan.job.slots} slots of {plan.job.cores} cores",
+        "workers": f"{job.slots} slots of {job.cores} cores{_batches(folder)}",
     }
-    unit = "rows" if plan.recipe.features else "images"
-    folder.write(REPORT, render_labels(summary, plan.job.name, facts, unit).encode())
+    unit = "rows" if features_of(job) else "images"
+    folder.write(REPORT, render_labels(summary, job.name, facts, unit).encode())
     return summary
+
+
+def keep_choice(folder: RowsFolder, choice: Choice) -> None:
+    """Keep in what batches rows are predicted, which the report tells."""
+    folder.write(_choice_file(folder), json.dumps({"batch": choice.batch, "xla": choice.xla}).encode())
+
+
+def _batches(folder: RowsFolder) -> str:
+    if not folder.has(_choice_file(folder)):
+        return ""
+    choice = json.loads(folder.read(_choice_file(folder)))
+    return f", {choice['batch']} rows at a time{', compiled by XLA' if choice['xla'] else ''}"
+
+
+def _choice_file(folder: RowsFolder) -> str:
+    return f"batch-{folder.version}.json"

@@ -17,6 +17,7 @@ from tinderbox.errors import BadInput
 from tinderbox.preloading import explain, is_in
 from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
 from tinderbox.sweeping.search import Proposer
 
@@ -107,8 +108,10 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
     Its budget may have been raised since, and what changes no trial's result may be another.
 
     Raises:
-        BadInput: It was begun with others; the message names the keys that differ.
+        BadInput: It was begun with others, and the message names the keys that differ, or it is a batch inference's.
     """
+    if folder.has(RowsFolder.job_file):
+        raise BadInput(f"name {job.name!r} is a batch inference's in {job.storage}; give the study one of its own")
     if not folder.exists():
         return
     before, now, began = folder.read_job(), describe_job(job), folder.read_run()

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinderbox.api.inference import find_model, make_recipe, read_labels
+from tinderbox.api.inference import find_model, read_labels
+from tinderbox.api.recipes import make_recipe
 from tinderbox.config import check_infer
 from tinderbox.config.inputs import Rows
 from tinderbox.config.spoken import plain

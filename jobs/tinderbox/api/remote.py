@@ -18,7 +18,7 @@ FILES_PORT = 8080
 
 @contextmanager
 def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
-    """Lend the folder or URL that keeps a release's studies, behind a port-forward to the console where it is a claim.
+    """Lend the folder or URL that keeps a release's runs, behind a port-forward to the console where it is a claim.
 
     Raises:
         TinderboxError: The release has no console that is ready, or it stops to answer.
@@ -29,7 +29,7 @@ def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
     console = find_console(cluster, release.name)
     if console is None:
         raise TinderboxError(
-            f"release {release.name} has no console that is ready, and its studies lie in a claim: "
+            f"release {release.name} has no console that is ready, and what it keeps lies in a claim: "
             "install it with console.enabled=true, or wait for it"
         )
     with forwarded(cluster, console, FILES_PORT) as url:
@@ -38,7 +38,7 @@ def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
         except TinderboxError:
             raise
         except Exception as error:  # those of fsspec's HTTP client have no base class that is ours to know
-            raise TinderboxError(f"studies cannot be read from console {console}: {error}; try again") from error
+            raise TinderboxError(f"storage cannot be read from console {console}: {error}; try again") from error
 
 
 def scale_study(cluster: Cluster, study: str, slots: int) -> str:
@@ -67,10 +67,10 @@ def scale_study(cluster: Cluster, study: str, slots: int) -> str:
     return f"ConfigMap {held}"
 
 
-def find_progress(cluster: Cluster, study: str) -> Progress:
-    """Return where the Job of a study stands.
+def find_progress(cluster: Cluster, name: str) -> Progress:
+    """Return where the Job of a study or a batch inference stands.
 
     Raises:
         BadInput: The namespace has none.
     """
-    return look(cluster, find_job(cluster, study))
+    return look(cluster, find_job(cluster, name))

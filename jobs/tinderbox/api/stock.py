@@ -1,12 +1,10 @@
-"""Where a run stands, by what it has left in storage."""
+"""Where a study stands, by what it has left in storage."""
 
 from __future__ import annotations
 
 import time
 
 from tinderbox.api.result import SweepResult
-from tinderbox.inference.summary import Summary, from_json, merge
-from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import Status, take_status
 
@@ -19,14 +17,3 @@ def take_stock(result: SweepResult) -> Status:
     method = "grid" if job.search.method == "grid" else "random"
     counted = job.model_copy(update={"search": job.search.model_copy(update={"method": method})})
     return take_status(record, Proposer(counted).limit, job.budget.time, slots, time.time())
-
-
-def has_rows(name: str, storage: str) -> bool:
-    """Whether a storage holds a batch inference of this name."""
-    return RowsFolder(storage, name).exists()
-
-
-def count_rows(name: str, storage: str) -> Summary:
-    """Return the summary of all rows that a batch inference has left, of whatever version."""
-    folder = RowsFolder(storage, name)
-    return merge(from_json(folder.read(file).decode()) for file in folder.names("summaries"))

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
 from tinderbox.api import following, remote, submission
 from tinderbox.api.homecoming import bring_home, bring_rows_home
+from tinderbox.api.labelled import open_rows
 from tinderbox.api.result import open_study
-from tinderbox.api.stock import count_rows, has_rows, take_stock
+from tinderbox.api.stock import take_stock
 from tinderbox.cli.infer import describe as describe_rows
+from tinderbox.cli.place import Place, on_a_cluster
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
 from tinderbox.config import read_any
 from tinderbox.errors import BadInput
 from tinderbox.kube import jobs
-from tinderbox.kube.cluster import Cluster, connect
+from tinderbox.kube.cluster import Cluster
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.finding import find_run
+from tinderbox.storage.rows import RowsFolder
 
 SUMMARY_SECONDS = 10.0
 WORDS = {
@@ -33,40 +35,16 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """Which cluster, namespace and release a command means."""
-
-    namespace: str | None
-    context: str | None
-    release: str | None
-
-    def connect(self) -> Cluster:
-        """Return the cluster."""
-        return connect(self.namespace, self.context)
-
-
-def on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which cluster; it gets them as `place`."""
-
-    def run(namespace: str | None, context: str | None, release: str | None, **rest: Any) -> Any:
-        return command(place=Place(namespace, context, release), **rest)
-
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own notes
-    run = click.option("--release", help="The chart's release; the namespace's only one without it.")(run)
-    run = click.option("--context", help="A context of kubeconfig; the current one without it.")(run)
-    return click.option("-n", "--namespace", help="A namespace; the context's without it.")(run)
-
-
-home = click.option("--to", default="studies", show_default=True, help="Folder of studies that it is brought to.")
+home = click.option("--to", default="studies", show_default=True, help="Folder that it is brought to.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key of the job.")
 @click.option(
-    "--watch", is_flag=True, help="Follow it to its end and bring report and model home; Ctrl-C lets it run on."
+    "--watch",
+    is_flag=True,
+    help="Follow it to its end and bring home what it leaves; Ctrl-C lets it run on.",
 )
 @click.option(
     "--fresh", "--force", "anew", is_flag=True, help="Begin anew: a sweep in a new study, an inference with all rows."
@@ -142,24 +120,33 @@ def tell_detached(console: Console, name: str) -> None:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("name")
 @on_a_cluster
-def status(study: str, place: Place) -> None:
-    """Say where the job of STUDY stands on a cluster, and the study itself."""
+def status(name: str, place: Place) -> None:
+    """Say where the job of NAME stands on a cluster, and its study or batch inference."""
     console, cluster = open_console(), place.connect()
-    progress = remote.find_progress(cluster, study)
+    progress = remote.find_progress(cluster, name)
     say(console, describe(progress))
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        if has_rows(study, storage):
-            say(console, describe_rows(count_rows(study, storage)))
-            return
-        try:
-            told = summary(take_stock(open_study(study, storage)))
-        except BadInput:
-            if progress.over:
-                raise
-            told = f"study {study} has not begun"
+        told = describe_run(name, storage, progress.over)
     say(console, told)
+
+
+def describe_run(name: str, storage: str, over: bool) -> str:
+    """Return where a study or a batch inference stands, in one line.
+
+    Raises:
+        BadInput: There is neither, and its job is over.
+    """
+    try:
+        found = find_run(storage, name)
+    except BadInput:
+        if over:
+            raise
+        return f"{name} has not begun"
+    if isinstance(found, RowsFolder):
+        return describe_rows(open_rows(name, storage).summary)
+    return summary(take_stock(open_study(name, storage)))
 
 
 def describe(progress: jobs.Progress) -> str:
@@ -170,64 +157,74 @@ def describe(progress: jobs.Progress) -> str:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("name")
 @home
 @on_a_cluster
-def fetch(study: str, to: str, place: Place) -> None:
-    """Bring STUDY home from a cluster: report, best model, record and logs, whether it has ended or not.
+def fetch(name: str, to: str, place: Place) -> None:
+    """Bring the study or the batch inference NAME home from a cluster, whether it has ended or not.
 
-    Another study of this name that is there already is set aside.
+    Of a study come report, best model, record and logs, of a batch inference report and rows. What is there already
+    under this name, and is not the same, is set aside.
     """
     console, cluster = open_console(), place.connect()
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        rows = has_rows(study, storage)
+        rows = isinstance(find_run(storage, name), RowsFolder)
         if not rows:
-            bring_home(study, storage, to)
+            bring_home(name, storage, to)
     if rows:
-        bring_rows(console, cluster, study, to, place)
+        bring_rows(console, cluster, name, to, place)
         return
-    print_result(console, open_study(study, to))
+    print_result(console, open_study(name, to))
 
 
 @click.command()
-@click.argument("study")
+@click.argument("name")
 @click.argument("slots", type=click.IntRange(1, 10_000))
 @on_a_cluster
-def scale(study: str, slots: int, place: Place) -> None:
-    """Let STUDY, which runs on a cluster, have so many SLOTS.
+def scale(name: str, slots: int, place: Place) -> None:
+    """Let the study NAME, which runs on a cluster, have so many SLOTS.
 
     It is written into the job's ConfigMap, as `kubectl edit` would; a running driver sees it within about a minute. On
-    this machine, change `slots` in the job file.
+    this machine, change `slots` in the job file. A batch inference keeps its slots.
     """
     console, cluster = open_console(), place.connect()
-    name = remote.scale_study(cluster, study, slots)
-    say(console, f"{name} says {slots} slots; the driver takes it over within about a minute")
+    held = remote.scale_study(cluster, name, slots)
+    say(console, f"{held} says {slots} slots; the driver takes it over within about a minute")
 
 
 @click.command()
-@click.argument("study")
+@click.argument("name")
 @on_a_cluster
-def delete(study: str, place: Place) -> None:
-    """End the job of STUDY on a cluster, and delete it; what the study has found stays in storage."""
+def delete(name: str, place: Place) -> None:
+    """End the job of NAME on a cluster, and delete it; its study, or its rows, stay in storage."""
     console, cluster = open_console(), place.connect()
-    job = jobs.find_job(cluster, study)
+    job = jobs.find_job(cluster, name)
     jobs.delete(cluster, job)
-    say(
-        console,
-        f"job {job['metadata']['name']} is deleted; the study stays, and the same job submitted again continues it",
-    )
+    found = job["metadata"]["name"]
+    say(console, f"job {found} is deleted; what it has done stays, and the same job submitted again goes on with it")
 
 
-def print_log(study: str, trial: int | None, attempt: int | None, place: Place) -> None:
-    """Print what the driver of a study on a cluster has printed, and follows while it runs, or one of its trials."""
+def print_log(name: str, trial: int | None, attempt: int | None, place: Place) -> None:
+    """Print what the driver of NAME on a cluster has printed, and follow it while it runs, or one of its trials."""
     cluster = place.connect()
     if trial is not None:
         with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-            text = open_study(study, storage).log(trial, attempt)
+            text = trial_log(name, storage, trial, attempt)
         click.echo(text, nl=False)
         return
-    progress = remote.find_progress(cluster, study)
+    progress = remote.find_progress(cluster, name)
     if progress.pod is None:
         raise BadInput(f"job {progress.job} has no driver: {progress.cause or 'its pod is gone'}")
     for line in jobs.driver_log(cluster, progress.pod, follow=not progress.over):
         click.echo(line)
+
+
+def trial_log(name: str, storage: str, trial: int, attempt: int | None) -> str:
+    """Return what a trial's attempt printed.
+
+    Raises:
+        BadInput: There is no such study, trial or attempt.
+    """
+    if isinstance(find_run(storage, name), RowsFolder):
+        raise BadInput(f"{name} is a batch inference, which has no trials; leave --trial out, and add --cluster")
+    return open_study(name, storage).log(trial, attempt)

@@ -6,48 +6,36 @@ import json
 import os
 import signal
 import sys
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tinderbox.api.driver import Door
 from tinderbox.api.edits import JobFile
-from tinderbox.api.ending import draw_pictures, write_report
 from tinderbox.api.inference import make_infer_plan
 from tinderbox.api.plan import Plan, make_plan
-from tinderbox.api.result import open_study
 from tinderbox.api.single import choose_parameters, explain_failure, measure_cost, run_here
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
-from tinderbox.cli import cluster
+from tinderbox.cli.cluster import delete, fetch, scale, status, submit
 from tinderbox.cli.infer import describe_plan, infer
-from tinderbox.cli.options import STORAGE_VARIABLE, changes, job_file, with_storage
+from tinderbox.cli.kept import logs, report, studies
+from tinderbox.cli.options import changes, job_file, with_storage
 from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
 from tinderbox.config import read_any, read_sweep
 from tinderbox.config.reading import KINDS, split_setting
-from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.errors import TinderboxError
 from tinderbox.kube.manifest import TOKEN_VARIABLE
-from tinderbox.storage import StudyFolder, find_studies
-from tinderbox.sweeping.history import State
+from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.messages import Decision
 
 MEASURE_SECONDS = 120.0
 LINGER_SECONDS = 120.0
-
-storage = click.option(
-    "--storage",
-    default="studies",
-    show_default=True,
-    envvar=STORAGE_VARIABLE,
-    help=f"Folder or URL that holds studies; {STORAGE_VARIABLE} is another default.",
-)
 
 
 class Commands(click.Group):
@@ -191,54 +179,8 @@ class Terminal:
     def save(self, epoch: int, save: Save) -> None:
         """Do nothing: no state is wanted."""
 
-
-@main.command()
-@click.argument("study")
-@storage
-@click.option("--png", is_flag=True, help="Write the plots as PNG files too.")
-def report(study: str, storage: str, png: bool) -> None:
-    """Write the report of STUDY anew, and export it for optuna-dashboard."""
-    console = open_console()
-    result = open_study(study, storage)
-    write_report(result.record, result.job, result.folder)
-    for picture in draw_pictures(result.record, result.job, result.folder) if png else []:
-        say(console, picture)
-    print_result(console, result)
-
-
-@main.command()
-@storage
-def studies(storage: str) -> None:
-    """List the studies."""
-    console = open_console()
-    table = Table("study", "trials", "complete", "best", "began")
-    for name in find_studies(storage):
-        try:
-            record = open_study(name, storage).record
-        except (TinderboxError, OSError) as error:
-            say(console, f"{name}: {sentence(error)}")
-            continue
-        began = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M") if record.started else ""
-        best = "" if record.best_value is None else number(record.best_value)
-        table.add_row(name, str(len(record.trials)), str(record.counts[State.COMPLETE]), best, began)
-    console.print(table)
-
-
-@main.command()
-@click.argument("study")
-@click.option("--trial", type=int, help="The trial's number; on a cluster, the driver's own log without it.")
-@click.option("--attempt", type=int, help="Which attempt; the newest one without it.")
-@storage
-@click.option("--cluster", "there", is_flag=True, help="The study is on a cluster: the options below say which.")
-@cluster.on_a_cluster
-def logs(study: str, trial: int | None, attempt: int | None, storage: str, there: bool, place: cluster.Place) -> None:
-    """Print what a trial of STUDY printed, and how it failed if it did."""
-    if there:
-        cluster.print_log(study, trial, attempt, place)
-    elif trial is None:
-        raise BadInput("--trial must name a trial, got none; a driver's own log is on a cluster: --cluster")
-    else:
-        click.echo(open_study(study, storage).log(trial, attempt), nl=False)
+    def count(self, examples: float, steps: list[float]) -> None:
+        """Do nothing: nobody watches."""
 
 
 @main.command()
@@ -248,5 +190,5 @@ def schema(kind: str) -> None:
     click.echo(json.dumps(KINDS[kind].model_json_schema(), indent=2))
 
 
-for command in (cluster.submit, cluster.status, cluster.fetch, cluster.scale, cluster.delete, infer):
+for command in (submit, status, fetch, scale, delete, infer, report, studies, logs):
     main.add_command(command)

@@ -41,6 +41,7 @@ def infer(file: Path, changes: tuple[str, ...], master: str | None, force: bool)
     except KeyboardInterrupt as stop:
         stop.add_note(f"run the same command again{' without --force' if force else ''} to continue")
         raise
+    say(console, f"done: {describe(result.done)}" if result.done.rows else "done: nothing new")
     print_rows(console, result)
 
 
@@ -62,10 +63,9 @@ class Told:
 
 
 def print_rows(console: Console, result: InferResult) -> None:
-    """Print what a batch inference has done, and where its rows and its report are."""
-    done, whole = result.done, result.summary
-    say(console, f"done: {describe(done)}" if done.rows else "done: nothing new")
-    if whole.rows > done.rows:
+    """Print what a batch inference has labelled, and where its rows and its report are."""
+    whole = result.summary
+    if whole.rows > result.done.rows:
         say(console, f"in all: {describe(whole)}")
     for reason, count in sorted(whole.errors.reasons.kept.items()):
         say(console, f"errors: {count:,} {reason}")

@@ -97,7 +97,10 @@ class InferJob(Closed):
     input: AnyInput
     preprocess: Preprocess = Preprocess()
     task: Literal["classification", "regression"] = "classification"
-    labels: str | None = Field(default=None, description="file or URL with one label a line, in the model's order")
+    labels: str | None = Field(
+        default=None,
+        description="file or URL with one label a line, in the model's order; without it, the classes of a data set",
+    )
     logits: bool = Field(default=False, description="the model gives logits, to which softmax is to be applied")
     top: int = Field(default=5, ge=1, le=1_000, description="how many labels each row names, the best first")
     truth: Literal["folder"] | None = Field(

@@ -87,14 +87,19 @@ def check_labels(network: Network, recipe: Recipe) -> None:
     Raises:
         BadInput: There are more or fewer.
     """
-    classes = max(network.outputs, 2)
+    classes = class_count(network)
     if not recipe.regression and recipe.labels and len(recipe.labels) != classes:
         raise BadInput(f"labels must name the model's {classes} classes, one a line, got {len(recipe.labels)}")
 
 
+def class_count(network: Network) -> int:
+    """Return how many classes a network tells apart; a single output tells two."""
+    return max(network.outputs, 2)
+
+
 def row_width(network: Network, recipe: Recipe) -> int:
     """Return how many numbers are told of each row: a regression's values, or the best probabilities."""
-    return network.outputs if recipe.regression else min(recipe.top, max(network.outputs, 2))
+    return network.outputs if recipe.regression else min(recipe.top, class_count(network))
 
 
 def trace(network: Network, recipe: Recipe, shape: tuple[int, ...]) -> Callable[[NDArray[Any]], Any]:

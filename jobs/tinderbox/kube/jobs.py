@@ -1,4 +1,4 @@
-"""A study's driver Job: submitted, followed and deleted by people."""
+"""A driver's Job: submitted, followed and deleted by people."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> No
 
 
 def find_job(cluster: Cluster, study: str) -> Manifest:
-    """Return the Job of a study.
+    """Return the Job of a study or a batch inference.
 
     Raises:
         BadInput: The namespace has none.
@@ -81,7 +81,7 @@ def find_job(cluster: Cluster, study: str) -> Manifest:
         jobs.setdefault(job["metadata"]["labels"].get(INSTANCE, ""), []).append(job)
     if study not in jobs:
         known = ", ".join(sorted(jobs)) or "none"
-        raise BadInput(f"namespace {cluster.namespace} has no job of a study {study!r}; it has those of {known}")
+        raise BadInput(f"namespace {cluster.namespace} has no job of {study!r}; it has those of {known}")
     return max(jobs[study], key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
 

@@ -28,6 +28,7 @@ class RowsFolder(RunFolder):
     summaries/0123456789ab/batch-000017.json          what the report is made of
     progress/0123456789ab/                            where the stream is, by Spark
     probe-0123456789ab.json                           the batch size that was measured to be best
+    batch-0123456789ab.json                           the batch size that was taken, measured or not
     driver-0123456789ab                               which driver writes them: the one that has begun last
     report.html                                       made from the summaries
 
@@ -125,6 +126,14 @@ class RowsFolder(RunFolder):
         read = {path for name, paths in rows.items() if "batch-unread" not in name for path in paths}
         unread = self._listed() - read
         return sorted(unread), sorted(unread - told)
+
+    def listed(self, batch: int | None = None) -> int:
+        """Return how many files the stream has taken up, all of them, or in one micro-batch."""
+        if batch is None:
+            return len(self._listed())
+        name, mark = f"progress/{self.version}/sources/0/{batch}", f'"batchId":{batch}}}'
+        name = name if self.has(name) else f"{name}.compact"
+        return self.read(name).decode().count(mark) if self.has(name) else 0
 
     def _listed(self) -> set[str]:
         """Return the paths that the stream's first source has noted, by the format that Spark documents as version 1.

@@ -112,8 +112,16 @@ class RunFolder:
         return tree
 
     def read_run(self) -> Run:
-        """Return the identity of the run."""
-        return Run(**json.loads(self.read("run.json")))
+        """Return the identity of the run.
+
+        Raises:
+            BadInput: It is missing or damaged.
+        """
+        try:
+            return Run(**json.loads(self.read("run.json")))
+        except (FileNotFoundError, ValueError, TypeError) as error:
+            sentence = f"{self.kind} {self.name!r}: its run.json cannot be read: {error}"
+            raise BadInput(f"{sentence}; move {self.root} away") from error
 
     # Whole files
 

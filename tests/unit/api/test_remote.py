@@ -38,7 +38,7 @@ def test_a_claim_needs_a_console(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TinderboxError) as failed, opened_storage(cluster, released("/studies")):
         pass
     assert str(failed.value) == (
-        "release tinderbox has no console that is ready, and its studies lie in a claim: "
+        "release tinderbox has no console that is ready, and what it keeps lies in a claim: "
         "install it with console.enabled=true, or wait for it"
     )
 
@@ -75,7 +75,7 @@ def test_a_console_that_does_not_answer(tmp_path: Path) -> None:
     with pytest.raises(TinderboxError) as failed, opened_storage(cluster, released("/studies")) as storage:
         bring_home("small", storage, str(tmp_path / "home"))
     assert not isinstance(failed.value, BadInput)
-    assert str(failed.value) == "studies cannot be read from console console-1: Server disconnected; try again"
+    assert str(failed.value) == "storage cannot be read from console console-1: Server disconnected; try again"
 
 
 @pytest.mark.usefixtures("broken")

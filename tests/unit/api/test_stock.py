@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from tinderbox.api.plan import describe_job
 from tinderbox.api.result import open_study
-from tinderbox.api.stock import count_rows, has_rows, take_stock
+from tinderbox.api.stock import take_stock
 from tinderbox.config import check_sweep
-from tinderbox.inference.summary import Summary, to_json
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.rows import RowsFolder
 
 Restart = Callable[[StudyFolder], None]
 
@@ -47,14 +43,3 @@ def test_stock_counts_the_points_that_a_search_starts_with(recorded: StudyFolder
     job = check_sweep({**recorded.read_job(), "search": search, "budget": {"trials": 9}}, "test")
     recorded.write_job(describe_job(job), recorded.read_run())
     assert take_stock(open_study("small", recorded.root.rpartition("/")[0])).total == 12
-
-
-def test_rows_are_counted(tmp_path: Path) -> None:
-    """Those of all versions, from their summaries."""
-    storage = str(tmp_path)
-    assert not has_rows("photos", storage)
-    for version in ("0123456789ab", "ba9876543210"):
-        RowsFolder(storage, "photos", version).keep(0, pa.table({"path": ["a"]}), to_json(Summary(rows=1)))
-    RowsFolder(storage, "photos").write("infer.yaml", b"kind: infer")
-    assert has_rows("photos", storage)
-    assert count_rows("photos", storage).rows == 2

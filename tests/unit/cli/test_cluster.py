@@ -84,7 +84,7 @@ class Played:
 def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     """A cluster on which the study `small` has run."""
     played = Played(recorded.root.rpartition("/")[0])
-    monkeypatch.setattr(module, "connect", played.connect)
+    monkeypatch.setattr("tinderbox.cli.place.connect", played.connect)
     monkeypatch.setattr(module.submission, "submit_job", played.submit)
     monkeypatch.setattr(module.following, "follow", played.follow)
     monkeypatch.setattr(module.remote, "opened_storage", played.opened)
@@ -244,7 +244,7 @@ def test_a_study_that_has_not_begun(played: Played, tinderbox: Tinderbox) -> Non
     played.progress = Progress("sweep-other", "waiting", "p-1", "no node takes pod p-1")
     result = tinderbox("status", "other")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "job sweep-other waits in pod p-1: no node takes pod p-1\nstudy other has not begun\n"
+    assert result.stdout == "job sweep-other waits in pod p-1: no node takes pod p-1\nother has not begun\n"
 
 
 def test_a_study_that_never_began(played: Played, tinderbox: Tinderbox) -> None:
@@ -252,12 +252,15 @@ def test_a_study_that_never_began(played: Played, tinderbox: Tinderbox) -> None:
     played.progress = Progress("sweep-other", "failed", "p-1", "pod p-1 ended")
     result = tinderbox("status", "other")
     assert (result.exit_code, result.stdout) == (2, "job sweep-other has failed: pod p-1 ended\n")
-    assert result.stderr == f"tinderbox: there is no study 'other' in {played.storage}; it holds small\n"
+    assert (
+        result.stderr
+        == f"tinderbox: there is no study or batch inference 'other' in {played.storage}; it holds small\n"
+    )
 
 
 def test_status_of_an_unknown_job(played: Played, tinderbox: Tinderbox) -> None:
     """One sentence."""
-    played.error = BadInput("namespace lab has no job of a study 'x'; it has those of small")
+    played.error = BadInput("namespace lab has no job of 'x'; it has those of small")
     result = tinderbox("status", "x")
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"tinderbox: {played.error}\n")
 
@@ -277,7 +280,9 @@ def test_fetch_of_an_unknown_study(played: Played, tinderbox: Tinderbox, tmp_pat
     """One sentence, and nothing at home."""
     result = tinderbox("fetch", "smal", "--to", tmp_path / "home")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"tinderbox: there is no study 'smal' in {played.storage}; it holds small\n"
+    assert (
+        result.stderr == f"tinderbox: there is no study or batch inference 'smal' in {played.storage}; it holds small\n"
+    )
     assert not (tmp_path / "home").exists()
 
 
@@ -302,7 +307,7 @@ def test_delete(played: Played, tinderbox: Tinderbox) -> None:
     result = tinderbox("delete", "small")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        "job sweep-small is deleted; the study stays, and the same job submitted again continues it\n"
+        "job sweep-small is deleted; what it has done stays, and the same job submitted again goes on with it\n"
     )
     assert played.deeds[-1] == ("delete", "sweep-small")
     assert StudyFolder(played.storage, "small").exists()

@@ -302,12 +302,12 @@ def test_a_study_without_a_job(cluster: Any, study: str) -> None:
     cluster.things = {("job", name): job(name, of) for name, of in (("b", "own"), ("c", "own"), ("a", "digits"))}
     with pytest.raises(BadInput) as refused:
         jobs.find_job(cluster, study)
-    assert str(refused.value) == f"namespace lab has no job of a study {study!r}; it has those of digits, own"
+    assert str(refused.value) == f"namespace lab has no job of {study!r}; it has those of digits, own"
 
 
 def test_a_namespace_without_jobs(cluster: Any) -> None:
     """The sentence says that."""
-    with pytest.raises(BadInput, match=r"^namespace lab has no job of a study 'own'; it has those of none$"):
+    with pytest.raises(BadInput, match=r"^namespace lab has no job of 'own'; it has those of none$"):
         jobs.find_job(cluster, "own")
 
 
