@@ -35,7 +35,7 @@ def test_which_of_them_run_is_a_value() -> None:
 def test_metrics_of_ended_studies_are_where_those_of_drivers_are() -> None:
     """The same port, named alike, with the same annotations, and the node for their labels."""
     metrics = container(template()["spec"], "metrics")
-    assert metrics["command"] == ["tini", "--", "python", "-m", "tinderbox.metrics", "console"]
+    assert metrics["command"] == ["tini", "--", "python", "-m", "tinderbox.api.console"]
     assert metrics["ports"] == [{"name": "metrics", "containerPort": 9095}]
     told = environment(metrics)
     driver = environment(container(render().driver_pod(), "driver"))

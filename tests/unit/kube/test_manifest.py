@@ -90,7 +90,9 @@ def test_what_the_release_decides_stays(base: Manifest, mnist: Package) -> None:
     pod, driver = pod_of(base), driver_of(pod_of(base))
     pod["serviceAccountName"] = "lab-driver"
     pod["volumes"][-1] = {"name": "studies", "persistentVolumeClaim": {"claimName": "lab-studies"}}
-    driver["env"][-1] = {"name": "TINDERBOX_STORAGE", "value": "s3://bucket"}
+    elsewhere = {"TINDERBOX_STORAGE": "s3://bucket", "TINDERBOX_METRICS_PORT": ""}
+    driver["env"] = [each for each in driver["env"] if each["name"] not in elsewhere]
+    driver["env"] += [{"name": name, "value": value} for name, value in elsewhere.items()]
     driver["resources"] = {"limits": {"memory": "9Gi"}}
     driver["image"], driver["imagePullPolicy"] = "lab:1", "Always"
     made = pod_of(adapt(base, mnist.template))

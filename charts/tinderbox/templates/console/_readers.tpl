@@ -18,7 +18,7 @@ volumeMounts:
 {{- /* Metrics of studies that have ended: their drivers are gone. */}}
 {{- define "tinderbox.console.metrics" -}}
 name: metrics
-command: [tini, --, python, -m, tinderbox.metrics, console]
+command: [tini, --, python, -m, tinderbox.api.console]
 env:
   - name: TINDERBOX_NODE
     valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
