@@ -17,7 +17,7 @@ WORK = f'{HERE}, run=~"$run"'
 _SPACE = 'namespace="$namespace"'
 _RUN = f'{_SPACE}, run=~"$run"'
 _MEMORY = "namespace_pod_node_role:tinderbox_pod_memory:ratio"
-_STEP = "namespace_run_node:tinderbox_step_seconds:mean5m"
+_STEP = "namespace_run_node:tinderbox_step_seconds:mean30m"
 
 
 def nodes() -> Dashboard:
@@ -78,8 +78,8 @@ def _trials() -> list[Builder[Panel]]:
         ).override_by_regexp("/ p95$/", DASHED[:2]),
         panels.graph(
             "Step time against peers",
-            "Mean time of a step by node, divided by the median of all nodes of the same run. TinderboxNodeSlow tells "
-            "of more than 1.5 for long.",
+            "Mean time of a step over half an hour by node, divided by the median of all nodes of the same run. "
+            "TinderboxNodeSlow tells of more than 1.5 for long.",
             {
                 "{{run}} {{node}}": f"{_STEP}{{{WORK}}}"
                 f" / on (run) group_left () quantile by (run) (0.5, {_STEP}{{{_RUN}}})"
