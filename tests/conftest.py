@@ -10,12 +10,15 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tinderbox.api.plan import describe_job
-from tinderbox.config import check_sweep
+from tinderbox.config import check_infer, check_sweep
+from tinderbox.inference.summary import Summary, summarise, to_json
 from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
@@ -108,6 +111,26 @@ def recorded(tmp_path: Path) -> StudyFolder:
     log = folder.log()
     log.append(b"".join(encode(event) for event in _history()))
     log.close()
+    return folder
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> RowsFolder:
+    """A batch inference as a run leaves it, but for its report: of three images one is broken, and one label is wrong.
+
+    Rows of an earlier version are there too.
+    """
+    storage = str(tmp_path / "studies")
+    tree = {"kind": "infer", "name": "photos", "model": "m.keras", "input": "in", "truth": "folder", "storage": storage}
+    job = describe_job(check_infer(tree, "test"))
+    RowsFolder(storage, "photos", "f" * 12).keep(0, pa.table({"path": ["x"]}), to_json(Summary(rows=1, labelled=1)))
+    folder = RowsFolder(storage, "photos", "0123456789ab")
+    folder.write_job(job, identify("photos", job, "0123456789abcdef", "c" * 64))
+    for number, (truth, label, error) in enumerate([("cat", "cat", None), ("dog", "cat", None), ("dog", None, "no")]):
+        row = {"path": f"{truth}/{number}.png", "label": label, "truth": truth, "error": error, "reason": error}
+        rows = pa.Table.from_pylist([{**row, "probability": 0.5, "node": "a", "milliseconds": 1.0}])
+        folder.keep(number, rows, to_json(summarise(rows, 1_780_000_000.0 + number, 2.0)))
+    folder.finish(3)
     return folder
 
 

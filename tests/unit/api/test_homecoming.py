@@ -149,3 +149,16 @@ def test_rows_that_come_home_again_are_those_that_are_there(tmp_path: Path) -> N
     bring_rows_home("photos", storage, to)
     assert home.names() == kept
     assert RowsFolder(to, "photos-1").has("progress/0123456789ab/offsets/0")
+
+
+def test_a_run_of_the_other_kind_is_set_aside(recorded: StudyFolder, labelled: RowsFolder, tmp_path: Path) -> None:
+    """A study and a batch inference of one name, as two clusters may have them, do not share a folder at home."""
+    storage, to = str(tmp_path / "studies"), str(tmp_path / "home")
+    StudyFolder(to, "photos").write("job.yaml", b"kind: sweep")
+    bring_rows_home("photos", storage, to)
+    assert StudyFolder(to, "photos-1").names() == ["job.yaml"]
+    assert not StudyFolder(to, "photos").exists()
+    RowsFolder(to, "small").write("infer.yaml", b"kind: infer")
+    bring_home("small", storage, to)
+    assert RowsFolder(to, "small-1").names() == ["infer.yaml"]
+    assert not RowsFolder(to, "small").exists()

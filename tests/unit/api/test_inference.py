@@ -25,15 +25,11 @@ from tinderbox.storage import StudyFolder
 set_threads(1)
 
 MakePlan = Callable[..., InferPlan]
+PARTS = ("train", "validation", "test")
 SHAPES: dict[str, tuple[tuple[int | None, ...], int]] = {
     "color": ((4, 5, 3), 3),
-    "gray": ((4, 5), 3),
-    "channel": ((4, 5, 1), 3),
     "binary": ((4, 5, 3), 1),
     "any": ((None, None, 3), 3),
-    "anything": ((4, 5, None), 3),
-    "first": ((3, 4, 5), 3),
-    "vector": ((2,), 3),
 }
 """Models by what they take and how many numbers they give."""
 
@@ -48,8 +44,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         inputs = keras.Input(shape)
         known = None not in shape
         hidden = keras.layers.Flatten()(inputs) if known else keras.ops.mean(inputs, axis=[1, 2])
-        if name == "anything":
-            hidden = keras.layers.Flatten()(keras.ops.mean(inputs, axis=-1))
         keras.Model(inputs, keras.layers.Dense(outputs)(hidden)).save(folder / f"{name}.keras")
     return folder
 
@@ -99,53 +93,6 @@ def test_a_model_at_a_path_is_planned_whole(plan: MakePlan, models: Path, tmp_pa
     assert found.recipe.frame == Frame(4, 5, 3, "bilinear", "stretch", 100_000_000, 64 << 20)
     assert (found.recipe.labels, found.recipe.is_plain, found.width) == ((), True, 3)
     assert (found.run.name, found.run.code, found.code) == ("photos", found.model.digest, None)
-
-
-@pytest.mark.parametrize(
-    ("model", "preprocess", "frame", "width"),
-    [
-        ("gray", {}, (4, 5, 1), 3),
-        ("channel", {}, (4, 5, 1), 3),
-        ("binary", {}, (4, 5, 3), 2),
-        ("any", {"size": [7, 8]}, (7, 8, 3), 3),
-        ("anything", {"channels": "gray"}, (4, 5, 1), 3),
-        ("color", {"channels": "bgr", "size": [4, 5]}, (4, 5, 3), 3),
-    ],
-)
-def test_images_are_made_for_the_model(
-    model: str, preprocess: dict[str, Any], frame: tuple[int, ...], width: int, plan: MakePlan
-) -> None:
-    """Size and channels are the model's own, and what it leaves open the job says."""
-    found = plan(model, preprocess=preprocess)
-    assert found.recipe.frame is not None
-    assert (found.recipe.frame.height, found.recipe.frame.width, found.recipe.frame.channels) == frame
-    assert found.recipe.reverse == (preprocess.get("channels") == "bgr")
-    assert found.width == width
-
-
-def test_all_that_a_job_says_is_in_the_recipe(plan: MakePlan, tmp_path: Path) -> None:
-    """Nothing is lost on the way to the workers."""
-    (tmp_path / "labels.txt").write_text("cat\ndog\nfox\n")
-    found = plan(
-        labels="labels.txt",
-        logits=True,
-        top=2,
-        truth="folder",
-        cores=3,
-        preprocess={"scale": 0.5, "mean": [1, 2, 3], "std": 4, "resize": "area", "fit": "crop"},
-        limits={"bytes": 10, "pixels": 20},
-    ).recipe
-    assert found.frame == Frame(4, 5, 3, "area", "crop", 20, 10)
-    assert (found.labels, found.logits, found.top, found.truth) == (("cat", "dog", "fox"), True, 2, True)
-    assert (found.scale, found.mean, found.std, found.threads) == (0.5, (1.0, 2.0, 3.0), (4.0,), 3)
-
-
-def test_rows_of_numbers(plan: MakePlan) -> None:
-    """Features have no frame, and come in the order of the job."""
-    table = {"source": "csv", "path": "rows.csv", "features": ["b", "a"]}
-    found = plan("vector", input=table, task="regression", preprocess={"mean": 3})
-    assert (found.recipe.frame, found.recipe.features) == (None, ("b", "a"))
-    assert (found.recipe.regression, found.recipe.mean, found.width) == (True, (3.0,), 3)
 
 
 def test_relative_paths_start_from_the_job(models: Path, plan: MakePlan, tmp_path: Path) -> None:
@@ -227,34 +174,6 @@ def test_labels_that_are_none(model: str, content: bytes | None, sentence: str, 
 @pytest.mark.parametrize(
     ("model", "changes", "sentence"),
     [
-        ("any", {}, "preprocess: size must be given, for the model takes images of any"),
-        ("anything", {}, "preprocess: channels must be given, for the model takes images of any number of them"),
-        ("first", {}, "preprocess: images have 1 channel or 3, and the model takes 5"),
-        ("vector", {}, "input: images need a model that takes height x width x channels, this one takes 2"),
-        ("color", {"preprocess": {"size": [5, 4]}}, "the model takes 4 x 5 x 3, and images are made into 5 x 4 x 3"),
-        (
-            "color",
-            {"preprocess": {"channels": "gray"}},
-            "the model takes 4 x 5 x 3, and images are made into 4 x 5 x 1",
-        ),
-        ("gray", {"preprocess": {"channels": "rgb"}}, "the model takes 4 x 5, and images are made into 4 x 5 x 3"),
-        ("color", {"preprocess": {"mean": [1, 2]}}, "mean must be one number or 3, one for each channel, got 2"),
-        ("gray", {"preprocess": {"std": [1, 2, 3]}}, "std must be one number or 1, one for each channel, got 3"),
-        (
-            "color",
-            {"input": {"source": "csv", "path": "x", "features": ["a"]}},
-            "input: rows of numbers need a model that takes a vector, this one takes 4 x 5 x 3",
-        ),
-        (
-            "vector",
-            {"input": {"source": "csv", "path": "x", "features": ["a"]}},
-            "input: the model takes 2 numbers, and features names 1",
-        ),
-        (
-            "vector",
-            {"input": {"source": "csv", "path": "x", "features": ["a", "b"]}, "preprocess": {"mean": [1, 2]}},
-            "preprocess: mean must be one number, got 2",
-        ),
         (None, {"model": "gone.keras"}, "gone.keras is not there; give a path or URL that is"),
         (None, {"model": "nonsense://gone.keras"}, "nonsense://gone.keras cannot be opened: "),
         (None, {"model": "code/broken.py"}, "is no whole model of a kind known here"),
@@ -400,3 +319,26 @@ def test_code_travels(plan: MakePlan) -> None:
     assert first is not None
     assert second is not None
     assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest()
+
+
+def test_a_data_set_names_the_classes(plan: MakePlan, tmp_path: Path) -> None:
+    """In the model's order, where it tells as many apart and the job gives no labels; truths are called the same."""
+
+    def write(targets: Any) -> None:
+        x = np.zeros((3, 4, 5, 3), np.uint8)
+        arrays = {f"{axis}_{part}": x if axis == "x" else targets for axis in "xy" for part in PARTS}
+        np.savez(tmp_path / "data.npz", **arrays)
+
+    write(np.array(["n/a", "cat", "."]))
+    held: dict[str, Any] = {"source": "data", "data": {"source": "npz", "path": "data.npz"}}
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    found = plan(input=held, truth="folder")
+    assert found.recipe.labels == ("_", "cat", "n_a")
+    assert found.held is not None
+    folders = {Path(path).parent.name for table in found.held(10) for path in table["path"].to_pylist()}
+    assert folders == {"_", "cat", "n_a"}
+    assert plan(input=held, labels="labels.txt").recipe.labels == ("a", "b", "c")
+    assert plan("binary", input=held).recipe.labels == ()
+    assert plan(input=held, task="regression").recipe.labels == ()
+    write(np.arange(7, 10))
+    assert plan(input=held).recipe.labels == ("7", "8", "9"), "classes that do not count from zero"

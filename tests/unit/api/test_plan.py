@@ -141,6 +141,14 @@ def test_a_study_continues_with_its_own_job_only(make_job: MakeJob, tmp_path: Pa
     )
 
 
+def test_a_name_that_is_a_batch_inferences(make_job: MakeJob, tmp_path: Path) -> None:
+    """A study and a batch inference do not share a folder."""
+    folder = StudyFolder(str(tmp_path / "studies"), "planned")
+    folder.write("infer.yaml", b"kind: infer")
+    with pytest.raises(BadInput, match=r"^name 'planned' is a batch inference's in .*; give the study one of its own$"):
+        check_continues(folder, make_job(), identify("planned", {}, "", ""))
+
+
 @pytest.mark.parametrize(
     "budget",
     [{"trials": 8, "time": 60.0}, {"trials": 9, "time": 61.0}, {"trials": 8}, {"time": 60.0}],

@@ -19,6 +19,7 @@ from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Refused
 from tinderbox.kube.jobs import Progress
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.rows import RowsFolder
 
 Tinderbox = Callable[..., Result]
 
@@ -263,6 +264,33 @@ def test_status_of_an_unknown_job(played: Played, tinderbox: Tinderbox) -> None:
     played.error = BadInput("namespace lab has no job of 'x'; it has those of small")
     result = tinderbox("status", "x")
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"tinderbox: {played.error}\n")
+
+
+@pytest.mark.usefixtures("labelled")
+def test_status_of_a_batch_inference(played: Played, tinderbox: Tinderbox) -> None:
+    """A line for the Job, and one for the rows of the version that it was started with last."""
+    played.progress = Progress("infer-photos", "running", "p-1", "")
+    result = tinderbox("status", "photos")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "job infer-photos runs in pod p-1\n3 rows, 1 with an error, 0.5 rows/s\n"
+
+
+def test_fetch_of_a_batch_inference(played: Played, tinderbox: Tinderbox, labelled: RowsFolder, tmp_path: Path) -> None:
+    """Rows and report are brought home, and what is there can be reported on anew."""
+    result = tinderbox("fetch", "photos", "--to", tmp_path / "home")
+    assert (result.exit_code, result.stderr) == (0, "")
+    home = RowsFolder(str(tmp_path / "home"), "photos")
+    assert result.stdout == f"rows: {home.path('rows')}\nreport: {home.path('report.html')}\n"
+    assert home.names("rows") == labelled.names("rows")
+    assert "in all: 3 rows" in tinderbox("report", "photos", "--storage", tmp_path / "home").stdout
+
+
+@pytest.mark.usefixtures("played", "labelled")
+def test_a_batch_inference_has_no_trials(tinderbox: Tinderbox) -> None:
+    """Its log is its driver's."""
+    result = tinderbox("logs", "photos", "--trial", "1", "--cluster")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "photos is a batch inference, which has no trials; leave --trial out" in result.stderr
 
 
 def test_fetch(played: Played, tinderbox: Tinderbox, tmp_path: Path) -> None:

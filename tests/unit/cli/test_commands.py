@@ -263,75 +263,6 @@ def test_what_leaves_nothing_to_continue(
     assert (result.exit_code, result.stderr) == (130, "stopped\n")
 
 
-def test_report_is_written_anew(tinderbox: Tinderbox, recorded: StudyFolder) -> None:
-    """`report` writes page and export, and says where; with --png, pictures too."""
-    result = tinderbox("report", "small", "--png")
-    assert result.exit_code == 0, result.stderr
-    assert "best of 5 trials of study small" in result.stdout
-    pictures = [line for line in result.stdout.splitlines() if line.endswith(".png")]
-    assert pictures
-    assert all(Path(picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
-    assert f"report     {recorded.path('report.html')}" in result.stdout.splitlines()
-    assert recorded.has("optuna.log")
-
-
-def test_studies_are_listed(tinderbox: Tinderbox, recorded: StudyFolder, tmp_path: Path) -> None:
-    """One row for each study; one that cannot be read does not hide the others."""
-    damaged = tmp_path / "studies" / "damaged"
-    (damaged / "events").mkdir(parents=True)
-    (damaged / "job.yaml").write_bytes(recorded.read("job.yaml").replace(b"name: small", b"name: damaged"))
-    (damaged / "events" / "000001-000000.jsonl").write_text("no event\n\n")
-    for name, job in {
-        "broken": b"a: [1\nb: 2\n",
-        "empty": b"",
-        "binary": b"\xff\xfe\xfa",
-        "other": b"kind: train",
-    }.items():
-        (tmp_path / "studies" / name).mkdir()
-        (tmp_path / "studies" / name / "job.yaml").write_bytes(job)
-    result = tinderbox("studies")
-    assert result.exit_code == 0, result.stderr
-    assert "damaged: the record is damaged: line 1 of segment 1 is no event" in result.stdout
-    told = [line.partition(": ")[0] for line in result.stdout.splitlines() if ": " in line]
-    assert told == ["binary", "broken", "damaged", "empty", "other"]
-    assert "broken: study 'broken': its job.yaml is not YAML: while parsing a flow sequence" in result.stdout
-    assert "empty: study 'empty': its job.yaml holds no job, got None; move " in result.stdout
-    row = next(line for line in result.stdout.splitlines() if "small" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")][:4] == ["small", "5", "2", "0.25"]
-
-
-def test_no_studies(tinderbox: Tinderbox, tmp_path: Path) -> None:
-    """A folder that is not there holds no studies, and is not made."""
-    result = tinderbox("studies", "--storage", "nowhere")
-    assert result.exit_code == 0, result.stderr
-    assert not (tmp_path / "nowhere").exists()
-
-
-@pytest.mark.usefixtures("recorded")
-def test_logs_of_a_trial(tinderbox: Tinderbox) -> None:
-    """The newest attempt's output, or another one's, on stdout as it was."""
-    assert tinderbox("logs", "small", "--trial", 2).stdout == "second attempt\nTraceback\nValueError: no\n"
-    assert tinderbox("logs", "small", "--trial", 2, "--attempt", 1).stdout == "first attempt\n"
-
-
-@pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["logs", "small", "--trial", "9"], "study 'small' has trials 0 to 4, got 9"),
-        (["logs", "small", "--trial", "2", "--attempt", "3"], "trial 2 has attempts 1 to 2, got 3"),
-        (["logs", "smal", "--trial", "2"], "there is no study or batch inference 'smal' in "),
-        (["report", "smal"], "there is no study or batch inference 'smal' in "),
-        (["report", "small", "--storage", "nonsense://x"], "storage 'nonsense://x' cannot be opened"),
-    ],
-)
-def test_what_is_not_there(tinderbox: Tinderbox, arguments: list[str], sentence: str) -> None:
-    """Unknown studies, trials and attempts are bad input."""
-    result = tinderbox(*arguments)
-    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert sentence in result.stderr
-
-
 def test_the_schema_is_closed_and_whole(tinderbox: Tinderbox) -> None:
     """`schema sweep` prints JSON in which every reference leads somewhere and no object takes unknown keys."""
     schema = json.loads(tinderbox("schema", "sweep").stdout)
@@ -390,11 +321,3 @@ def test_the_winner_of_the_digits_can_label(tinderbox: Tinderbox, tmp_path: Path
 def test_the_version_is_told(tinderbox: Tinderbox) -> None:
     """`--version` names the installed package's version."""
     assert tinderbox("--version").stdout.endswith(f"version {version('tinderbox')}\n")
-
-
-def test_the_environment_names_the_storage(
-    tinderbox: Tinderbox, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the chart puts into TINDERBOX_STORAGE is where studies are looked for."""
-    monkeypatch.setenv("TINDERBOX_STORAGE", recorded.root.rpartition("/")[0])
-    assert "first attempt" in tinderbox("logs", "small", "--trial", "2", "--attempt", "1").stdout
