@@ -40,6 +40,13 @@ def metrics(query: str) -> set[str]:
     return found
 
 
+def named(series: str) -> set[str]:
+    """Return the labels that one selector names."""
+    selector = read(series)
+    assert isinstance(selector, promql.VectorSelector)
+    return {matcher.name for matcher in selector.matchers.matchers}
+
+
 def returned(query: str, known: Known) -> Labels:
     """Return the labels that a query's answer may have.
 
