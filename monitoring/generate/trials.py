@@ -24,6 +24,8 @@ _COLUMNS = {
     "Value #D": "memory",
 }
 
+_X = "/^x( |$)/"
+"""The numbers on x, which partitionByValues calls after the colour as well."""
 _LOGARITHMIC = {"type": "log", "log": 10}
 
 
@@ -36,7 +38,7 @@ def found() -> list[Builder[Panel]]:
         told("tinderbox_trial_parameter", "trial", "parameter", where=HERE),
     ]
     return [
-        _sensitivity("logarithmic").override_by_name("x", shown(**{"custom.scaleDistribution": _LOGARITHMIC})),
+        _sensitivity("logarithmic").override_by_regexp(_X, shown(**{"custom.scaleDistribution": _LOGARITHMIC})),
         _sensitivity("linear"),
         panels.rows(
             "Best trials, and those that run",
@@ -75,7 +77,7 @@ def _sensitivity(scale: str) -> xychart.Panel:
             ],
             panels.NUMBER,
         )
-        .override_by_name("x", shown(displayName="$x"))
+        .override_by_regexp(_X, shown(displayName="$x"))
         .transformations(
             [
                 step("joinByField", byField="trial", mode="inner"),
