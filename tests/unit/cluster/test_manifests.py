@@ -79,6 +79,18 @@ def test_changed_module_has_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_
     assert module.folder != before
 
 
+def test_other_build_tags_are_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Go is told the tags of a module, and what was built with others is not used."""
+    monkeypatch.setattr(binaries, "TOOLS", tmp_path)
+    (tmp_path / "pause").mkdir()
+    plain, tagged = (binaries.Module("pause", {"pause": "."}, {}, tags=tags) for tags in ((), ("small", "static")))
+
+    (command,) = binaries._commands(tagged, tmp_path)
+
+    assert command[command.index("-tags") + 1] == "small,static"
+    assert tagged.folder != plain.folder
+
+
 def test_layer_is_the_same_each_time(tmp_path: Path) -> None:
     """Otherwise every start would move every layer."""
     (tmp_path / "tool").write_text("binary")
