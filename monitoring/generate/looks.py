@@ -8,7 +8,6 @@ from typing import Any
 from grafana_foundation_sdk.builders import common, dashboard
 from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode
 from grafana_foundation_sdk.models.dashboard import (
-    DashboardLinkType,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
@@ -61,8 +60,3 @@ def columns(names: Mapping[str, str]) -> list[DataTransformerConfig]:
         step("filterFieldsByName", include={"names": list(names)}),
         step("organize", indexByName=order, renameByName=dict(names)),
     ]
-
-
-def link(title: str, url: str) -> dashboard.DashboardLink:
-    """Return a link that opens from a value."""
-    return dashboard.DashboardLink(title).type(DashboardLinkType.LINK).url(url)

@@ -148,7 +148,7 @@ def _pods() -> list[Builder[Panel]]:
             width=8,
         ).override_by_regexp("/ limit$/", DASHED),
         panels.graph(
-            "Memory of the limit",
+            "Share of the memory limit",
             "Share of its memory limit that each pod holds: above 0.9 TinderboxExecutorMemoryHigh tells of it, at 1 it "
             "is killed.",
             {"{{pod}}": f"max by (pod) ({_MEMORY}{{{HERE}}})"},
