@@ -44,6 +44,8 @@ class Keeper:
         Raises:
             TinderboxError: One of them is not empty, so executors have no access to what the driver has listed.
         """
+        from tinderbox.spark.executor import find_place
+
         unread, new = self._folder.unread()
         lost = next((path for path in new if has_held(path, self._begun)), None)
         if lost is not None:
@@ -53,7 +55,7 @@ class Keeper:
                 "and start again: all is labelled then"
             )
         if new:
-            place = {"model": recipe.model, "node": "driver"}
+            place = {"model": recipe.model, "node": find_place()[0]}
             table = unread_table(columns, unread, place, recipe.truth)
             self._folder.keep(None, table.drop_columns([THUMBNAIL]), to_json(summarise(table, time.time(), 0.0)))
             self.summary += summarise(unread_table(columns, new, place, recipe.truth), time.time(), 0.0)

@@ -9,6 +9,7 @@ from tinderbox.config import InferJob, check_infer
 from tinderbox.inference.probe import Choice
 from tinderbox.inference.summary import Summary, from_json, merge
 from tinderbox.report import render_labels
+from tinderbox.report.wording import count
 from tinderbox.run import Run
 from tinderbox.storage.rows import RowsFolder
 
@@ -71,7 +72,7 @@ def write_report(folder: RowsFolder, job: InferJob, run: Run) -> Summary:
         "model": f"{named}, {run.code[:12]}",
         "input": job.input.path,
         "rows": folder.rows,
-        "workers": f"{job.slots} slots of {job.cores} cores{_batches(folder)}",
+        "workers": f"{count(job.slots, 'slot')} of {count(job.cores, 'core')}{_batches(folder)}",
     }
     unit = "rows" if features_of(job) else "images"
     folder.write(REPORT, render_labels(summary, job.name, facts, unit).encode())

@@ -84,7 +84,8 @@ def render_labels(summary: Summary, name: str, facts: Mapping[str, str], unit: s
 def _standing(summary: Summary) -> str:
     if not summary.rows:
         return "No row has been labelled yet."
-    return f"From {moment(summary.began)} to {moment(summary.ended)}."
+    first, last = moment(summary.began), moment(summary.ended)
+    return f"From {first} to {last}." if first != last else f"At {first}."
 
 
 def tiles(summary: Summary, unit: str) -> list[Tile]:
@@ -163,9 +164,9 @@ def nodes(summary: Summary) -> list[Bar]:
             (
                 name,
                 f"{node.rows:,}",
-                _percent(node.rows, summary.rows),
                 duration(node.busy),
                 _rate(node.rate),
+                _percent(node.rows, summary.rows),
                 moment(node.first),
                 moment(node.last),
             ),

@@ -18,11 +18,21 @@ function template() {
   };
 }
 
+function shorten(label, longest) {
+  const text = new DOMParser().parseFromString(label, "text/html").body.textContent;
+  if (text.length <= longest) return label;
+  const rest = document.createElement("i");
+  rest.textContent = `${text.slice(0, longest - 1)}…`;
+  return rest.innerHTML;
+}
+
 function draw() {
   for (const place of document.querySelectorAll(".plot")) {
     const figure = JSON.parse(place.nextElementSibling.textContent);
     figure.layout.template = template();
     figure.layout.height ??= 430;
+    const axis = figure.layout.yaxis;
+    if (axis?.ticktext) axis.ticktext = axis.ticktext.map((label) => shorten(label, Math.max(12, Math.floor(place.clientWidth / 20))));
     Plotly.react(place, figure.data, figure.layout, {
       responsive: true,
       displaylogo: false,
@@ -47,5 +57,5 @@ function sortBy(header) {
 }
 
 document.querySelectorAll("thead button").forEach((button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
-for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
+for (const query of ["(prefers-color-scheme: dark)", "(max-width: 760px)", "print"]) matchMedia(query).addEventListener("change", draw);
 draw();

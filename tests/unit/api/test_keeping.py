@@ -38,7 +38,8 @@ def test_rows_are_kept_without_their_thumbnails(rows_folder: RowsFolder, make_ro
 def test_files_that_spark_passes_over(
     rows_folder: RowsFolder, make_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are rows with an error, all of them in one file; only the new ones count for this run."""
+    """They are rows with an error, in one file, of the driver's node; only the new ones count for this run."""
+    monkeypatch.setenv("TINDERBOX_NODE", "n")  # that of the other rows
     keeper = Keeper(rows_folder, Quiet())
     listed = {"a", "b", "empty-1"}
     monkeypatch.setattr(rows_folder, "_listed", lambda: listed)
@@ -51,7 +52,8 @@ def test_files_that_spark_passes_over(
     later = Keeper(rows_folder, Quiet())
     later.keep_unread(Recipe("m"), schema(regression=False))
     assert (later.summary.rows, later.summary.errors.reasons.kept) == (1, {"empty": 1})
-    assert merge(map(from_json, rows_folder.summaries())).rows == 4
+    whole = merge(map(from_json, rows_folder.summaries()))
+    assert (whole.rows, {name: node.rows for name, node in whole.nodes.by_name.items()}) == (4, {"n": 4})
 
 
 def test_files_that_executors_do_not_see(

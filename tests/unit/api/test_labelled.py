@@ -32,7 +32,7 @@ def test_a_report_is_written_anew(labelled: RowsFolder) -> None:
     labelled.remove("report.html")
     assert report_anew("photos", place(labelled)).summary == summary
     assert labelled.read("report.html") == written
-    for told in ("m.keras, cccccccccccc", labelled.rows, "2 slots of 1 cores, 64 rows at a time, compiled by XLA"):
+    for told in ("m.keras, cccccccccccc", labelled.rows, "2 slots of 1 core, 64 rows at a time, compiled by XLA"):
         assert told in written.decode()
 
 

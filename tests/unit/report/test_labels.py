@@ -117,7 +117,37 @@ def test_errors_have_examples(page: str) -> None:
 
 def test_nodes_have_their_rate(page: str) -> None:
     """Rows and the rate of one busy worker are told, the node with the most rows first."""
-    assert re.search(r"node-a 9,000 75.0 % 1 min 30 s 100 .* node-b 3,000 25.0 % 1 min 00 s 50 ", texts(page))
+    assert re.search(r"node-a 9,000 1 min 30 s 100 75.0 % .* node-b 3,000 1 min 00 s 50 25.0 % ", texts(page))
+
+
+def test_a_job_of_seconds_is_at_one_time() -> None:
+    """A minute is not told twice, as if it were a span."""
+    seen = texts(render_labels(replace(PHOTOS, ended=PHOTOS.began + 3), "photos", {}))
+    assert "At 2026-05-28 20:26 UTC." in seen
+    assert "From" not in seen
+
+
+def test_long_names_do_not_crowd_out_the_numbers() -> None:
+    """They are cut by the style sheet, and whole in their titles; labels with one picture stand side by side."""
+    name = "dragonfly, darning needle, devil's darning needle, sewing needle, snake feeder"
+    shown = name.replace("'", "&#39;")
+    long = replace(
+        PHOTOS,
+        labels=Counts({name: 3, "cat": 1}),
+        truth=Agreement(1, 0, Counts({"cat": 1}), Counts({f"cat\x1f{name}": 1})),
+        samples={label: (Sample(0.5, "d/9.jpg", "ZG9n"),) * pictures for label, pictures in ((name, 2), ("cat", 1))},
+    )
+    page = render_labels(long, "photos", {})
+    assert f'<div class="strip">\n<h3 title="{shown}"><b>{shown}</b>' in page
+    assert '<div class="strip single">\n<h3 title="cat">' in page
+    assert f'<td class="name" title="{shown}"><span>{shown}</span></td>' in page
+
+
+def test_a_rate_that_is_not_known_has_no_bar() -> None:
+    """Not even the shortest one."""
+    page = render_labels(replace(PHOTOS, nodes=Nodes({"a": Node(3, 0.0, 0, 1)}), truth=Agreement()), "photos", {})
+    assert '<td class="bar"></td>' in page
+    assert '<i style="width' not in page
 
 
 def test_samples_mark_the_least_sure_ones(page: str) -> None:
