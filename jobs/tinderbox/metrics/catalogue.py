@@ -36,11 +36,11 @@ class Metric:
         """Return a value of this metric.
 
         Raises:
-            KeyError: A label is missing.
-            ValueError: There is one too many.
+            ValueError: A label is missing, or there is one that it does not have.
         """
-        if len(labels) != len(self.labels):
-            raise ValueError(f"{self.name} has the labels {', '.join(self.labels)}, got {', '.join(labels)}")
+        if labels.keys() != set(self.labels):
+            has, got = (", ".join(names) or "none" for names in (self.labels, labels))
+            raise ValueError(f"{self.name} must be given its labels, {has}, got {got}")
         return Sample(self, tuple(str(labels[name]) for name in self.labels), value)
 
     @property

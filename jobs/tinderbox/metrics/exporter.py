@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.errors import BadInput
 from tinderbox.metrics import catalogue
 from tinderbox.metrics.catalogue import METRICS, Metric, Sample
-from tinderbox.metrics.ledger import Ledger, fits
+from tinderbox.metrics.ledger import Key, Ledger, fits
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric as Family
@@ -40,45 +40,54 @@ class Exporter:
     def __init__(self, node: str, patience: float = 0) -> None:
         self.node, self.scrapes, self.is_open, self._patience = node, 0, False, patience
         self._sums, self._refused = Ledger(), 0
-        self._lock = threading.Lock()
-        self._sources: list[Source] = []
+        self._lock, self._asked = threading.Lock(), threading.Lock()
+        self._sources, self._failing = list[Source](), set[Source]()
 
     # What is told
 
     @contextmanager
     def asking(self, source: Source) -> Iterator[None]:
-        """Ask a source, too, until the block ends."""
+        """Ask a source, too, until the block ends; it is not under way any more then."""
         self._sources.append(source)
         try:
             yield
         finally:
-            self._sources.remove(source)
+            with self._asked:
+                self._sources.remove(source)
+                self._failing.discard(source)
 
     def take(self, message: bytes) -> None:
         """Add up what a worker has sent; what is not in the catalogue is refused, and counted."""
         try:
-            for name, labels, sums in json.loads(message):
-                key = str(name), tuple(map(str, labels))
-                with self._lock:
-                    if not (fits(key, sums) and self._sums.add(key, sums)):
-                        self._refused += 1
-        except (ValueError, TypeError):
+            entries = [_entry(*entry) for entry in json.loads(message)]
+        except Exception:  # whatever it is, the next one is heard
             self._refused += 1
+            return
+        with self._lock:
+            for key, sums in entries:
+                self._refused += not (fits(key, sums) and self._sums.add(key, sums))
 
     def collect(self) -> Iterator[Family]:
-        """Yield all there is as prometheus_client has it; a source that fails is left out this time."""
+        """Yield all there is as prometheus_client has it."""
         self.scrapes += 1
         samples = defaultdict[Metric, dict[tuple[str, ...], float]](dict)
-        for source in list(self._sources):
-            try:
-                for sample in source():
-                    samples[sample.metric][sample.labels] = sample.value
-            except Exception as error:
-                LOG.warning("metrics: left out of one scrape: %s", error)
         samples[catalogue.REFUSED][(self.node,)] = self._refused
+        with self._asked:
+            for sample in [sample for source in self._sources for sample in self._ask(source)]:
+                samples[sample.metric][sample.labels] = sample.value
         for metric, values in samples.items():
             yield _family(metric, ((labels, [value]) for labels, value in values.items()))
         yield from self._counted()
+
+    def _ask(self, source: Source) -> list[Sample]:
+        """Return what a source knows; one that fails is left out, and the log tells the first time only."""
+        try:
+            return list(source())
+        except Exception as error:
+            if source not in self._failing:
+                self._failing.add(source)
+                LOG.warning("metrics are left out while this lasts: %s: %s", type(error).__name__, error)
+            return []
 
     def _counted(self) -> Iterator[Family]:
         """Yield what workers have sent."""
@@ -107,16 +116,22 @@ class Exporter:
         Raises:
             BadInput: The port is taken, or no socket can be made there.
         """
-        with self._listening(path):
-            server, thread = self._serve(port)
+        with self._answering(port) as bound, self._listening(path):
             self.is_open = True
             try:
-                yield int(server.server_port)
+                yield bound
             finally:
                 self.is_open = False
-                server.shutdown()
-                server.server_close()
-                thread.join()
+
+    @contextmanager
+    def _answering(self, port: int) -> Iterator[int]:
+        server, thread = self._serve(port)
+        try:
+            yield int(server.server_port)
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     def _serve(self, port: int) -> tuple[Any, threading.Thread]:
         from prometheus_client import CollectorRegistry, start_http_server
@@ -125,24 +140,26 @@ class Exporter:
         registry.register(self)
         try:
             return start_http_server(port, registry=registry)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise BadInput(
-                f"the port of the metrics must be free, got {port}: {error.strerror}; name another one in "
-                "TINDERBOX_METRICS_PORT, or none"
+                f"the port of the metrics must be a free one, got {port}: {getattr(error, 'strerror', error)}; "
+                "name another one in TINDERBOX_METRICS_PORT, or none"
             ) from error
 
     @contextmanager
     def _listening(self, path: Path) -> Iterator[None]:
-        path.unlink(missing_ok=True)
         door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
+            if path.is_socket():  # an exporter that was killed has left it
+                path.unlink()
             door.bind(str(path))
+            path.chmod(0o600)
         except OSError as error:
             door.close()
             raise BadInput(
-                f"TINDERBOX_METRICS_SOCKET must name a file in a folder that can be written, got {path}: {error}"
+                "TINDERBOX_METRICS_SOCKET must name a file that is not there yet, in a folder that can be written, "
+                f"got {path}: {error.strerror or error}; name another one, or none"
             ) from error
-        path.chmod(0o600)
         door.settimeout(0.2)
         over = threading.Event()
         thread = threading.Thread(target=self._hear, args=(door, over), name="metrics", daemon=True)
@@ -163,6 +180,13 @@ class Exporter:
     def describe(self) -> list[Family]:
         """Return nothing: what there is to tell changes."""
         return []
+
+
+def _entry(name: object, labels: Iterable[object], sums: Iterable[float]) -> tuple[Key, list[float]]:
+    """Return what is added to a metric's sums, in the types that it is kept in."""
+    key = str(name), tuple(str(label) for label in labels)
+    "".join(key[1]).encode()  # JSON may have halves of characters, of which Prometheus cannot be told
+    return key, [float(amount) for amount in sums]
 
 
 def _family(metric: Metric, found: Iterable[tuple[tuple[str, ...], list[float]]]) -> Family:

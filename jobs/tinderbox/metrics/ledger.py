@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Iterator, Sequence
 
 from tinderbox.metrics.catalogue import METRICS, Metric
@@ -70,4 +71,4 @@ def fits(key: Key, amounts: Sequence[float]) -> bool:
     if metric is None or metric.kind == "gauge" or metric.labels[:2] != ("node", "run"):
         return False
     is_whole = len(key[1]) == len(metric.labels) - 1 and len(amounts) == width(metric)
-    return is_whole and all(amount >= 0 for amount in amounts)
+    return is_whole and all(0 <= amount < math.inf for amount in amounts)

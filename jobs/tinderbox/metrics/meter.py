@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import time
+from functools import cache
 from itertools import islice
 
 from tinderbox.metrics.catalogue import Metric
@@ -53,9 +54,9 @@ class Meter:
             self._send_now_and_then()
 
     def flush(self, patience: float = 0.5) -> None:
-        """Send what is left, trying for up to so many seconds."""
+        """Send what is left, trying for up to so many seconds while the exporter is busy."""
         deadline = time.monotonic() + patience
-        while not self._send() and time.monotonic() < deadline:
+        while self._send() and time.monotonic() < deadline:
             time.sleep(0.02)
 
     def _send_now_and_then(self) -> None:
@@ -63,26 +64,22 @@ class Meter:
             self._send()
 
     def _send(self) -> bool:
-        """Send all sums that the exporter has room for, and return whether it had for all."""
+        """Send all sums that the exporter has room for, and return whether it is there but had none for the rest."""
         self._sent = time.monotonic()
-        if self._path is None:
-            return True
         while some := list(islice(self._sums.items(), TOGETHER)):
+            message = json.dumps([[*key, sums] for key, sums in some]).encode()
             try:
-                self._door().send(json.dumps([[*key, sums] for key, sums in some]).encode())
-            except OSError:  # it is busy, or not there yet, or begins anew
-                if self._socket is not None:
-                    self._socket.close()
-                self._socket = None
-                return False
+                self._door().sendto(message, str(self._path))
+            except OSError as error:
+                return isinstance(error, BlockingIOError)  # or it is not there yet, or not any more
             self._sums.discard([key for key, _ in some])
-        return True
+        return False
 
     def _door(self) -> socket.socket:
+        """Return a socket that is bound to no exporter: after a crash another one hears at the same path."""
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
-            self._socket.connect(str(self._path))
         return self._socket
 
 
@@ -91,5 +88,13 @@ NOBODY = Meter("", None)
 
 
 def find_meter(run: str) -> Meter:
-    """Return this process's meter for a run, one that does nothing where no exporter listens."""
-    return Meter(run, os.environ.get(SOCKET_VARIABLE))
+    """Return this process's meter for a run, one that does nothing where no exporter is named.
+
+    A worker that does task after task has the same one, with what could not be sent at the end of an earlier task.
+    """
+    return _meter(run, os.environ.get(SOCKET_VARIABLE) or None)
+
+
+@cache
+def _meter(run: str, path: str | None) -> Meter:
+    return Meter(run, path)

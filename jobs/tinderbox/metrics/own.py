@@ -59,8 +59,9 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[SOCKET_VARIABLE]
+        os.environ.pop(SOCKET_VARIABLE, None)
+        if before is not None:
+            os.environ[SOCKET_VARIABLE] = before
 
 
 def _number(variable: str) -> int | None:
