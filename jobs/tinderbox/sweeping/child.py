@@ -9,6 +9,7 @@ import gc
 import random
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -160,6 +161,8 @@ def run(function: Callable[[Trial], Any], trial: Trial, passed_on: tuple[type[Ba
     except BaseException as error:
         return Over("failed", describe(error, skip=_OURS))
     finally:
+        with suppress(OSError):  # its slot may have gone
+            trial.tell_counts()
         sys.stdout.flush()
         sys.stderr.flush()
     return Over("complete")

@@ -152,6 +152,7 @@ class Slot:
         child.send(Start(lease, folder, path))
         if self._ended:
             self._meter.observe(HANDOVER_SECONDS, time.monotonic() - self._ended)
+            self._ended = 0.0  # an attempt that is given up says nothing of its end
         self._standby = self._prepare()
         return self._relay(lease, child)
 

@@ -12,18 +12,22 @@ TELL_SECONDS = 1.0
 
 
 class Tally:
-    """Counts steps and examples; `steps` is how many steps there were since it was emptied."""
+    """Counts examples and steps; `is_empty` says whether there were any since it was emptied."""
 
     def __init__(self) -> None:
-        self.steps, self._examples, self._times = 0, 0.0, [0.0] * width(STEP_SECONDS)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.is_empty, self._examples, self._times = True, 0.0, [0.0] * width(STEP_SECONDS)
         self._emptied = time.monotonic()
 
-    def add(self, examples: float, seconds: float) -> None:
-        """Count one step."""
-        self.steps += 1
+    def add(self, examples: float, seconds: float, steps: int = 1) -> None:
+        """Count examples, and so many steps, each of which took its share of the time."""
+        self.is_empty = False
         self._examples += examples
-        self._times[bisect.bisect_left(STEP_SECONDS.buckets, seconds)] += 1
-        self._times[-1] += seconds
+        if steps:
+            self._times[bisect.bisect_left(STEP_SECONDS.buckets, seconds / steps)] += steps
+            self._times[-1] += seconds
 
     def is_due(self) -> bool:
         """Whether it was emptied long enough ago."""
@@ -32,5 +36,5 @@ class Tally:
     def empty(self) -> tuple[float, list[float]]:
         """Return the examples, and the times of steps as sums of a histogram, and begin anew."""
         told = self._examples, self._times
-        self.__init__()  # type: ignore[misc]
+        self._begin()
         return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
@@ -71,13 +72,23 @@ class Trial:
         if int(epoch) > self.epoch:  # what is in the record already was decided then
             self._deliver(last=int(epoch) >= self.epochs)
 
-    def count(self, examples: float, seconds: float) -> None:
-        """Tell that so many examples were trained on in one step, which took so many seconds: for the dashboards alone.
+    def count(self, examples: float, seconds: float, steps: int = 1) -> None:
+        """Tell that so many examples were trained on in a step, or in several together, which took so many seconds.
 
-        It costs a microsecond; what is told goes on once a second.
+        That is for the dashboards alone. It costs a microsecond; what is told goes on once a second.
+
+        Raises:
+            BadInput: One of them is no number from 0.
         """
-        self._tally.add(examples, seconds)
+        if not all(0 <= number < math.inf for number in (examples, seconds, steps)):
+            raise BadInput(f"count takes numbers from 0, got {examples!r} examples in {seconds!r} s, {steps!r} steps")
+        self._tally.add(float(examples), float(seconds), int(steps))  # they may be NumPy's
         if self._tally.is_due():
+            self.tell_counts()
+
+    def tell_counts(self) -> None:
+        """Pass on what was counted since the last time; reports do so, and what runs the trial when it has ended."""
+        if not self._tally.is_empty:
             self._channel.count(*self._tally.empty())
 
     def close(self) -> None:
@@ -97,8 +108,7 @@ class Trial:
             return
         epoch, metrics, checkpoint = self._newest
         self._done = last
-        if self._tally.steps:
-            self._channel.count(*self._tally.empty())
+        self.tell_counts()
         decision = self._channel.report(epoch, metrics, last, checkpoint is not None)
         if decision.save and checkpoint is not None:
             self._channel.save(epoch, checkpoint)
