@@ -106,14 +106,11 @@ def label(
     plan: InferPlan, spark: SparkSession, folder: RowsFolder, watcher: InferWatcher, exporter: Exporter
 ) -> tuple[Summary, Summary]:
     """Label all that is new; return the summary of all rows, and that of the new ones."""
-    from tinderbox.spark.reading import count_files
     from tinderbox.spark.streams import Stage, label_stream, label_tables, settle
 
     settle(spark, plan.job.slots)
     keeper = Keeper(folder, watcher)
-    count = partial(count_files, spark, plan.job) if exporter.is_open and plan.held is None else None
-    source = RowsSource(folder, keeper, plan.job.storage, count)
-    with watching(plan, spark, keeper) as watch, exporter.asking(source):
+    with watching(plan, spark, keeper) as watch, telling(plan, spark, keeper, folder, watch, exporter) as source:
         choice = choose(plan, spark, folder, watcher, watch)
         keep_choice(folder, choice)
         recipe = replace(plan.recipe, batch=choice.batch, xla=choice.xla)
@@ -131,9 +128,32 @@ def label(
                     keeper.keep_unread(recipe, stage.columns)
         finally:
             summary = write_report(folder, plan.job, plan.run)
-        source.finish(summary)
-        exporter.linger()
+        if source is not None:
+            source.finish(summary)
+            exporter.linger()
     return summary, keeper.summary
+
+
+@contextmanager
+def telling(
+    plan: InferPlan,
+    spark: SparkSession,
+    keeper: Keeper,
+    folder: RowsFolder,
+    watch: Callable[[], None],
+    exporter: Exporter,
+) -> Iterator[RowsSource | None]:
+    """Tell Prometheus of a batch inference until the block ends, where anybody wants to know."""
+    from tinderbox.spark.reading import count_files
+    from tinderbox.spark.streams import watched
+
+    if not exporter.is_open:
+        yield None
+        return
+    files = None if plan.held is not None else watched(partial(count_files, spark, plan.job), spark, watch)
+    source = RowsSource(folder, keeper, plan.job.storage, files)
+    with exporter.asking(source):
+        yield source
 
 
 @contextmanager

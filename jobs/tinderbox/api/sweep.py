@@ -123,9 +123,8 @@ def run(
     """Run or continue a planned sweep, then write what it leaves behind; a stop on the way leaves a report too.
 
     Spark is let go when the last trial has ended, and Prometheus knows of it, if it comes; the server stays for those
-    who follow the study. A driver that
-    its cluster starts again has the same `door`, so it does not begin anew what is `fresh`. What is changed meanwhile
-    in the `file` that the job is from reaches the study, as far as it can.
+    who follow the study. A driver that its cluster starts again has the same `door`, so it does not begin anew what is
+    `fresh`. What is changed meanwhile in the `file` that the job is from reaches the study, as far as it can.
 
     Raises:
         BadInput: A study of this name was begun with another job, other code or other data.
@@ -226,19 +225,19 @@ def session_for(job: AnyJob, spark: SparkSession | None, master: str | None) -> 
     """Lend the caller's session, or the one there is, or open one for the job and stop it when the block ends."""
     from pyspark.sql import SparkSession
 
-    lent = spark or SparkSession.getActiveSession()
-    if lent is not None:
-        yield lent
-        return
     from tinderbox.kube.own import in_cluster, own_pod
-    from tinderbox.spark.session import close_session, open_session
+    from tinderbox.spark.session import close_session, name_exporter, open_session
 
-    pod = own_pod().settings() if master is None and in_cluster() else None
-    session = open_session(job, master, pod)
+
+    lent = spark or SparkSession.getActiveSession()
+    pod = own_pod().settings() if lent is None and master is None and in_cluster() else None
+    session = lent or open_session(job, master, pod)
     try:
+        name_exporter(session)
         yield session
     finally:
-        close_session(session)
+        if lent is None:
+            close_session(session)
 
 
 def explain_nothing(record: Study) -> str:

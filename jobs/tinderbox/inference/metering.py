@@ -14,12 +14,11 @@ from tinderbox.metrics.meter import Meter
 def metered(blocks: Iterable[Block], meter: Meter) -> Iterator[Block]:
     """Yield blocks, and tell how long each was waited for."""
     coming = iter(blocks)
-    while True:
-        with timed(meter, "read"):
-            block = next(coming, None)
-        if block is None:
-            return
+    begin = time.perf_counter()
+    while (block := next(coming, None)) is not None:
+        meter.observe(BATCH_SECONDS, time.perf_counter() - begin, "read")
         yield block
+        begin = time.perf_counter()
 
 
 @contextmanager

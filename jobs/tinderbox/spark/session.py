@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 
 from tinderbox.config import AnyJob
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.metrics.meter import SOCKET_VARIABLE
 from tinderbox.spark.java import provide_java
 from tinderbox.spark.slots import first_line
 
@@ -77,6 +78,13 @@ def open_session(job: AnyJob, master: str | None, pod: Mapping[str, str] | None)
             return builder.getOrCreate()
     except Exception as error:
         raise TinderboxError(f"Spark does not start: {first_line(error)}") from error
+
+
+def name_exporter(session: SparkSession) -> None:
+    """Let workers on this machine find this process's exporter: Java may be older, and know that of an earlier run."""
+    path = os.environ.get(SOCKET_VARIABLE)
+    if path and (session.sparkContext.master or "").startswith("local"):
+        session.sparkContext.environment[SOCKET_VARIABLE] = path
 
 
 def close_session(session: SparkSession) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from tinderbox.errors import Superseded
@@ -127,16 +127,24 @@ class RowsFolder(RunFolder):
         unread = self._listed() - read
         return sorted(unread), sorted(unread - told)
 
-    def listed(self, batch: int | None = None) -> int:
-        """Return how many files the stream has taken up, all of them, or in one micro-batch."""
-        if batch is None:
-            return len(self._listed())
+    def listed(self, batch: int) -> int:
+        """Return how many files the stream has taken up in one micro-batch."""
         name, mark = f"progress/{self.version}/sources/0/{batch}", f'"batchId":{batch}}}'
         name = name if self.has(name) else f"{name}.compact"
         return self.read(name).decode().count(mark) if self.has(name) else 0
 
+    def settled(self) -> tuple[int, int]:
+        """Return the first micro-batch that a stream which goes on will do, or do again, and the files before it."""
+        commits = (name.rpartition("/")[2] for name in self.names(f"progress/{self.version}/commits"))
+        following = max((int(name) for name in commits if name.isdigit()), default=-1) + 1
+        return following, sum(entry["batchId"] < following for entry in self._entries())
+
     def _listed(self) -> set[str]:
-        """Return the paths that the stream's first source has noted, by the format that Spark documents as version 1.
+        """Return the paths that the stream has taken up."""
+        return {plain_path(unquote(entry["path"])) for entry in self._entries()}
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        """Yield what the stream's first source has noted of each file, by the format that Spark documents as version 1.
 
         A file of the log has a JSON object on each line, and every tenth one what all before it had.
         """
@@ -145,8 +153,14 @@ class RowsFolder(RunFolder):
         last = [logs[name] for name in logs if name.isdigit() and int(name) > compact]
         if compact >= 0:
             last.append(logs[f"{compact}.compact"])
-        entries = (line for name in last for line in self.read(name).decode().splitlines() if line.startswith("{"))
-        return {plain_path(unquote(json.loads(entry)["path"])) for entry in entries}
+        lines = (line for name in last for line in self.read(name).decode().splitlines())
+        return (json.loads(line) for line in lines if line.startswith("{"))
+
+    def extent(self) -> tuple[bytes | int, ...]:
+        """Return what is another as soon as there is more of it, or another driver begins."""
+        self._files.invalidate_cache()
+        names = self.names()
+        return len(names), *(self.read(name) for name in names if name.startswith("driver-"))
 
     def finish(self, rows: int) -> None:
         """Mark the rows as whole.
@@ -167,10 +181,12 @@ class RowsFolder(RunFolder):
         numbers = (name.rpartition("batch-")[2].partition(".")[0] for name in self._batches(self._rows))
         return {int(number) for number in numbers if number.isdigit()}
 
-    def summaries(self) -> Iterator[str]:
-        """Yield the summaries of all micro-batches, in order."""
+    def summaries(self, before: int | None = None) -> Iterator[str]:
+        """Yield the summaries of all micro-batches, in order, or of those before one; files not read always count."""
         for name in self._batches(f"summaries/{self.version}"):
-            yield self.read(name).decode()
+            number = name.rpartition("batch-")[2].partition(".")[0]
+            if before is None or not number.isdigit() or int(number) < before:
+                yield self.read(name).decode()
 
     def _batches(self, folder: str) -> list[str]:
         try:

@@ -64,6 +64,11 @@ class Server:
         """Return whether the study has ended, or the server has failed, waiting up to `timeout` seconds."""
         return self._ended.wait(timeout)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a call is answered; one that comes before the start waits for it."""
+        return self._thread.is_alive()
+
     def call(self, action: Callable[[Coordinator], T]) -> T:
         """Let an action see or change the coordinator between two messages; its events are safe when it returns.
 
