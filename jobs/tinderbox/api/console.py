@@ -10,14 +10,17 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from tinderbox.api.labelled import open_rows
 from tinderbox.api.result import open_study
 from tinderbox.api.stock import take_stock
 from tinderbox.errors import TinderboxError
-from tinderbox.inference.measures import measure
+from tinderbox.inference.measures import Left, measure
+from tinderbox.metrics import catalogue
 from tinderbox.metrics.catalogue import Sample
 from tinderbox.metrics.own import opened_exporter
 from tinderbox.storage import StudyFolder, check_storage, find_studies
@@ -30,19 +33,65 @@ LOG = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 30.0
 SILENT_SECONDS = 600.0
-"""A run whose record has not grown for so long has no driver, though it has not ended."""
+"""A run whose record has not grown for so long has no driver, most likely, though it has not ended."""
 
 MOST_RUNS = 10
 """So many runs are told of, those that ended last."""
 
+T = TypeVar("T")
+Extent = tuple[bytes | int, ...]
+Samples = tuple[Sample, ...]
+
 
 @dataclass(frozen=True)
-class Ended:
-    """What is told of a run that ended at a Unix time; `extent` is how much there was of it."""
+class Seen:
+    """What was seen of a run: the Unix time of the `newest` that it has kept, if of any, and whether it has ended."""
 
-    extent: tuple[int, ...]
-    time: float
-    samples: list[Sample]
+    extent: Extent
+    newest: float
+    over: bool
+
+    @property
+    def is_told(self) -> bool:
+        """Whether no driver tells of it any more."""
+        return self.over or 0 < self.newest <= time.time() - SILENT_SECONDS
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of runs: how they are found, how much there is of one, and what is in it, with all that is told of it."""
+
+    names: Callable[[str], list[str]]
+    extent: Callable[[str, str], Extent]
+    read: Callable[[str, str], tuple[float, bool, Samples]]
+
+
+def read_study(name: str, storage: str) -> tuple[float, bool, Samples]:
+    """Return when a study's record has grown last, whether it has ended, and what is told of it."""
+    result = open_study(name, storage)
+    record, status, over = result.record, take_stock(result), result.record.finished is not None
+    if not over:  # its driver was killed, say, and the time since then is none of its own
+        status = replace(status, seconds=record.running_time(record.newest), seconds_left=None)
+    return record.newest, over, _told(Measures(record, result.job).take(status), over)
+
+
+def read_rows(name: str, storage: str) -> tuple[float, bool, Samples]:
+    """Return when the newest rows of a batch inference were made, whether it has ended, and what is told of it."""
+    result = open_rows(name, storage)
+    over, summary = result.folder.is_whole(), result.summary
+    return summary.ended, over, _told(measure(name, summary, over, Left(0, None) if over else None), over)
+
+
+def _told(samples: Iterable[Sample], over: bool) -> Samples:
+    """Return what is told of a run; of one that was left alone nobody knows whether it runs, but its driver."""
+    unknown = () if over else (catalogue.STUDY_OVER, catalogue.INFERENCE_OVER)
+    return tuple(sample for sample in samples if sample.metric not in unknown)
+
+
+KINDS = (
+    Kind(find_studies, lambda name, storage: StudyFolder(storage, name).extent(), read_study),
+    Kind(find_inferences, lambda name, storage: RowsFolder(storage, name).extent(), read_rows),
+)
 
 
 class Archive:
@@ -50,51 +99,48 @@ class Archive:
 
     def __init__(self, storage: str) -> None:
         self._storage = storage
-        self._ended: dict[str, Ended] = {}
+        self._seen: dict[str, Seen] = {}
+        self._told: dict[str, tuple[Extent, Samples]] = {}
+        self._unreadable: set[str] = set()
 
     def refresh(self) -> None:
-        """Look at all runs; one that cannot be read is left out, and said once."""
-        found = {}
-        for names, look in ((find_studies, self._look_at_study), (find_inferences, self._look_at_rows)):
-            for name in names(self._storage):
-                try:
-                    ended = look(name)
-                except (TinderboxError, OSError) as error:
-                    LOG.warning("%s is left out: %s", name, error)
-                    continue
-                if ended is not None:
-                    found[name] = ended
-        self._ended = found
+        """Look at all runs; what cannot be read is left out, and said once."""
+        kinds = self._try(self._storage, lambda: {name: kind for kind in KINDS for name in kind.names(self._storage)})
+        if kinds is None:
+            return
+        self._unreadable &= kinds.keys()
+        seen = {name: self._try(name, partial(self._look, name, kind)) for name, kind in kinds.items()}
+        self._seen = {name: found for name, found in seen.items() if found is not None}
+        told = sorted((found.newest, name) for name, found in self._seen.items() if found.is_told)[-MOST_RUNS:]
+        samples = {name: self._try(name, partial(self._tell, name, kinds[name])) for _, name in told}
+        self._told = {name: (self._seen[name].extent, found) for name, found in samples.items() if found is not None}
 
     def samples(self) -> Iterator[Sample]:
         """Yield what was known when all runs were looked at last."""
-        newest = sorted(self._ended.values(), key=lambda ended: ended.time)[-MOST_RUNS:]
-        for ended in newest:
-            yield from ended.samples
+        for _, samples in self._told.values():
+            yield from samples
         yield from look_at_room(self._storage)
 
-    def _known(self, name: str, extent: tuple[int, ...]) -> Ended | None:
-        known = self._ended.get(name)
-        return known if known is not None and known.extent == extent else None
-
-    def _look_at_study(self, name: str) -> Ended | None:
-        extent = StudyFolder(self._storage, name).extent()
-        if (known := self._known(name, extent)) is not None:
+    def _look(self, name: str, kind: Kind) -> Seen:
+        extent, known = kind.extent(name, self._storage), self._seen.get(name)
+        if known is not None and known.extent == extent:
             return known
-        result = open_study(name, self._storage)
-        record, status = result.record, take_stock(result)
-        if record.finished is None and time.time() - record.newest < SILENT_SECONDS:
-            return None
-        return Ended(extent, record.newest, list(Measures(record, result.job).take(status)))
+        newest, over, _ = kind.read(name, self._storage)
+        return Seen(extent, newest, over)
 
-    def _look_at_rows(self, name: str) -> Ended | None:
-        extent = (len(RowsFolder(self._storage, name).names("summaries")),)
-        if (known := self._known(name, extent)) is not None:
-            return known
-        result = open_rows(name, self._storage)
-        if not result.folder.is_whole():
+    def _tell(self, name: str, kind: Kind) -> Samples:
+        """Return what is told of a run, which only those that are told keep."""
+        extent, samples = self._told.get(name, ((), ()))
+        return samples if extent == self._seen[name].extent else kind.read(name, self._storage)[2]
+
+    def _try(self, about: str, action: Callable[[], T]) -> T | None:
+        try:
+            return action()
+        except Exception as error:  # whatever is wrong with one, the others are told
+            if about not in self._unreadable:
+                LOG.warning("%s is left out: %s", about, error)
+            self._unreadable.add(about)
             return None
-        return Ended(extent, result.summary.ended, list(measure(name, result.summary, over=True)))
 
 
 def main() -> int:
