@@ -48,6 +48,11 @@ reproduce-blog: $(INSTALLED)  ## Run Databricks' study of 2016 on MNIST; OPTIONS
 dashboards: $(INSTALLED)  ## Write monitoring/dashboards/*.json from their code
 	@$(BIN)/python -m monitoring.generate
 
+.PHONY: preview
+preview: $(INSTALLED)  ## Draw the dashboards into build/preview without Grafana, by the answers of PROMETHEUS=URL
+	@test -n "$(PROMETHEUS)" || { echo "make preview needs the URL of a Prometheus: make preview PROMETHEUS=http://localhost:9090" >&2; exit 2; }
+	@$(BIN)/python -m monitoring.preview $(PROMETHEUS) build/preview $(OPTIONS)
+
 .PHONY: images
 images: $(INSTALLED)  ## Build the image of drivers and executors, and print its size by part
 	@$(BIN)/python -m images build

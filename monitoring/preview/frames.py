@@ -86,11 +86,11 @@ def display_name(shown: Field, frame: Frame, frames: Sequence[Frame]) -> str:
     """Return what Grafana calls a column: what it is renamed to, its legend, or its name and labels."""
     if title := shown.config.get("displayName") or shown.config.get("displayNameFromDS"):
         return str(title)
-    parts = [shown.name] if shown.name != VALUE else []
-    if shown.labels and shown.kind != "time":
-        everywhere = {label for other in frames for column in other.fields for label in column.labels}
-        parts.append(next(iter(shown.labels.values())) if len(everywhere) == 1 else _spell(shown.labels))
-    return " ".join(parts) or _numbered(shown, frame)
+    if not shown.labels or shown.kind == "time":
+        return _numbered(shown, frame)
+    everywhere = {label for other in frames for column in other.fields for label in column.labels}
+    told = next(iter(shown.labels.values())) if len(everywhere) == 1 else _spell(shown.labels)
+    return told if shown.name == VALUE else f"{shown.name} {told}"
 
 
 def _numbered(shown: Field, frame: Frame) -> str:

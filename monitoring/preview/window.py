@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Window:
         """Return the step, $__interval, of a panel of so many pixels, each of which may show a point."""
         wanted = self.range / width
         rounded = next((step for step, below in zip(_ROUND, _BELOW, strict=False) if wanted < below), _ROUND[-1])
-        return max(self.scrape if wanted < self.scrape else rounded, float(int(self.range / MOST_POINTS)), 1.0)
+        return max(self.scrape if wanted < self.scrape else rounded, float(math.ceil(self.range / MOST_POINTS)))
 
     def rate_interval(self, step: float) -> float:
         """Return $__rate_interval: wide enough that a rate has always some scrapes."""
