@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -74,6 +76,36 @@ def eventually() -> Callable[[Callable[[], bool], float], bool]:
         return met
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def scrape() -> Callable[[int], dict[str, float]]:
+    """A function that returns what a port tells Prometheus, by name and labels, such as `up{node="a",run="b"}`."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def read(port: int) -> dict[str, float]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        told = {f"{sample.name}{_spell(sample.labels)}": sample.value for sample in samples}
+        assert len(told) == len(samples), "each series once"
+        return told
+
+    return read
+
+
+def _spell(labels: dict[str, str]) -> str:
+    inside = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
+    return f"{{{inside}}}" if inside else ""
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+    return port
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,7 +33,6 @@ class Meter:
     def __init__(self, run: str, path: str | None) -> None:
         self._run, self._path = run, path
         self._sums, self._sent = Ledger(), time.monotonic()
-        self._socket: socket.socket | None = None
 
     def count(self, metric: Metric, amount: float, *labels: str) -> None:
         """Add to a counter, whose labels after node and run are given."""
@@ -69,18 +68,17 @@ class Meter:
         while some := list(islice(self._sums.items(), TOGETHER)):
             message = json.dumps([[*key, sums] for key, sums in some]).encode()
             try:
-                self._door().sendto(message, str(self._path))
+                self._post(message)
             except OSError as error:
                 return isinstance(error, BlockingIOError)  # or it is not there yet, or not any more
             self._sums.discard([key for key, _ in some])
         return False
 
-    def _door(self) -> socket.socket:
-        """Return a socket that is bound to no exporter: after a crash another one hears at the same path."""
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
-        return self._socket
+    def _post(self, message: bytes) -> None:
+        """Send a message to whichever exporter hears at the path now: one that crashes is followed by another."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto(message, str(self._path))
 
 
 NOBODY = Meter("", None)
