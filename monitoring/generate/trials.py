@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from grafana_foundation_sdk.builders import common, xychart
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
@@ -24,8 +27,11 @@ _COLUMNS = {
     "Value #D": "memory",
 }
 
-_X = "/^x( |$)/"
-"""The numbers on x, which partitionByValues calls after the colour as well."""
+_X, _Y = "/^Value #A( |$)/", "/^Value #B( |$)/"
+"""The numbers on x and y: their queries' letters, and what partitionByValues adds, by which Grafana calls the series.
+
+A column that was renamed before would keep its new name, and all series would have the same one.
+"""
 _LOGARITHMIC = {"type": "log", "log": 10}
 
 
@@ -38,8 +44,8 @@ def found() -> list[Builder[Panel]]:
         told("tinderbox_trial_parameter", "trial", "parameter", where=HERE),
     ]
     return [
-        _sensitivity("logarithmic").override_by_regexp(_X, shown(**{"custom.scaleDistribution": _LOGARITHMIC})),
-        _sensitivity("linear"),
+        _sensitivity("logarithmic", {"custom.scaleDistribution": _LOGARITHMIC}),
+        _sensitivity("linear", {}),
         panels.rows(
             "Best trials, and those that run",
             "The metric of the last report, its epoch, the last rung that was passed, and each parameter. Click a "
@@ -61,8 +67,12 @@ def found() -> list[Builder[Panel]]:
     ]
 
 
-def _sensitivity(scale: str) -> xychart.Panel:
-    """The last value of each trial against a parameter of it, coloured by another."""
+def _sensitivity(scale: str, settings: Mapping[str, Any]) -> xychart.Panel:
+    """The last value of each trial against a parameter of it, on an axis with these settings, coloured by another.
+
+    The parameter's query comes first: Grafana's inner join (issue 92170) takes for a match what equals any column of
+    the first table, and numbers of trials equal colours.
+    """
     other = told("tinderbox_trial_parameter", "trial", where=f'{HERE}, parameter="$series"')
     value = told("tinderbox_trial_value", "trial", where=HERE)
     coloured = f'{value} * on (trial) group_left (series) count_values by (trial) ("series", {other})'
@@ -72,16 +82,17 @@ def _sensitivity(scale: str) -> xychart.Panel:
             f"The metric of each trial's last report (y) against the parameter chosen above (x, {scale}), coloured by "
             "the other one: of the trials that run, and of the best hundred.",
             [
-                f"{coloured} or on (trial) {value}",
                 told("tinderbox_trial_parameter", "trial", where=f'{HERE}, parameter="$x"'),
+                f"{coloured} or on (trial) {value}",
             ],
             panels.NUMBER,
         )
-        .override_by_regexp(_X, shown(displayName="$x"))
+        .override_by_regexp(_X, shown(displayName="$x", **settings))
+        .override_by_regexp(_Y, shown(**{"custom.axisLabel": "last value"}))
         .transformations(
             [
                 step("joinByField", byField="trial", mode="inner"),
-                *columns({"Value #B": "x", "Value #A": "Value", "trial": "trial", "series": "series"}),
+                step("filterFieldsByName", include={"names": ["trial", "series", "Value #A", "Value #B"]}),
                 step("partitionByValues", fields=["series"], keepFields=False, naming={"asLabels": True}),
             ]
         )
