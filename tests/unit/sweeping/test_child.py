@@ -20,7 +20,7 @@ from tinderbox import preloading
 from tinderbox.data import Dataset
 from tinderbox.failure import Failure
 from tinderbox.sweeping import child
-from tinderbox.sweeping.child import Over, Reporting, Saved, Start, Work, run, stand_by
+from tinderbox.sweeping.child import Counted, Over, Reporting, Saved, Start, Work, run, stand_by
 from tinderbox.sweeping.messages import Decision, Lease, Resume
 from tinderbox.sweeping.objective import Objective
 from tinderbox.sweeping.trial import Trial, TrialPaused, TrialStopped
@@ -155,6 +155,26 @@ def test_a_trial_that_goes_on_gets_its_state(
     assert connection.recv() == Over("complete")
 
 
+def test_what_was_counted_is_told_however_a_trial_ends(
+    begin: Callable[[Work], Connection], make_work: MakeWork
+) -> None:
+    """Before its report, and before its end where it fails amid an epoch; nobody answers."""
+
+    def function(trial: Any) -> None:
+        trial.count(5, 0.25)
+        trial.report(1, loss=1.0)
+        trial.count(3, 0.5)
+        raise ValueError("no")
+
+    first, reported, second, over = converse(begin(make_work(function)), lease())
+    assert [(told.examples, told.steps[-1], sum(told.steps[:-1])) for told in (first, second)] == [
+        (5, 0.25, 1),
+        (3, 0.5, 1),
+    ]
+    assert {type(first), type(second)} == {Counted}
+    assert (type(reported), over.outcome) == (Reporting, "failed")
+
+
 @pytest.mark.parametrize("objective", [Objective("no.such:train"), Objective("os.path:nothing")])
 def test_a_function_that_does_not_load(
     begin: Callable[[Work], Connection], make_work: MakeWork, objective: Objective
@@ -181,6 +201,10 @@ class Silent:
     def save(self, epoch: int, save: Any) -> None:
         """Never be asked."""
         raise AssertionError
+
+    def count(self, examples: float, steps: list[float]) -> None:
+        """Have nobody to tell."""
+        raise BrokenPipeError
 
 
 @pytest.fixture
@@ -247,6 +271,16 @@ def test_a_function_that_was_told_to_end(
 
     assert here(function) == Over(outcome)  # type: ignore[arg-type]  # one of the literals
     assert tidied == [0]
+
+
+def test_a_slot_that_has_gone_is_told_nothing(here: Callable[[Callable[[Any], None]], Over]) -> None:
+    """Counts that nobody takes do not hide how the function has ended."""
+
+    def function(trial: Any) -> None:
+        trial.count(1, 0.5)
+        raise ValueError("no")
+
+    assert here(function).failure.cause == "ValueError: no"
 
 
 def test_a_function_that_returns_early_is_complete(here: Callable[[Callable[[Any], None]], Over]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,23 @@ from tinderbox.sweeping.trial import TrialStopped
 
 
 class Notes:
-    """A trial that writes down what it is told, takes each state, and stops after some epochs."""
+    """A trial on seventy examples that writes down what it is told, takes each state, and stops after some epochs."""
 
     def __init__(self, stop: int = 2) -> None:
         self.stop = stop
+        self.data = SimpleNamespace(train=range(70))
+        self.counted: list[tuple[int, float, int]] = []
+        self.seconds = 0.0
         self.checkpoint: Path | None = None
         self.epoch = 0
         self.reports: list[tuple[int, list[str]]] = []
         self.states: list[bytes] = []
+
+    def count(self, examples: float, seconds: float, steps: int = 1) -> None:
+        """Write down after how many reports so many examples and steps were told."""
+        assert seconds >= 0
+        self.seconds += seconds
+        self.counted.append((len(self.reports), examples, steps))
 
     def report(self, epoch: int, checkpoint: Any, **metrics: float) -> None:
         """Take a report."""
@@ -51,6 +62,71 @@ def test_each_epoch_is_reported_with_the_model(tmp_path: Path) -> None:
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
     assert int(again.optimizer.iterations) == 2
+
+
+def sums(notes: Notes) -> list[tuple[float, int]]:
+    """Return how many examples and steps were counted in each epoch."""
+    return [
+        (
+            sum(found for at, found, _ in notes.counted if at == epoch),
+            sum(n for at, _, n in notes.counted if at == epoch),
+        )
+        for epoch in range(len(notes.reports))
+    ]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("together", "calls", "options", "expected"),
+    [
+        (1, 8, {}, (70, 8)),
+        (3, 3, {}, (70, 8)),
+        (1, 4, {"steps_per_epoch": 4}, (70, 4)),
+        (1, 3, {"halt": 2}, (70 * 3 // 8, 3)),
+    ],
+)
+def test_steps_and_examples_are_counted(
+    together: int, calls: int, options: dict[str, int], expected: tuple[int, int]
+) -> None:
+    """All of each epoch, of a fit that takes several steps at a time or ends early as well; validation is no step."""
+    import keras
+
+    class Halt(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_training = batch == options.get("halt")
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", steps_per_execution=together)
+    x = np.ones((70, 2), np.float32)
+    notes: Any = Notes(stop=9)
+    callbacks, steps = [Halt(), keras_callback(notes)], options.get("steps_per_epoch")
+    model.fit(x, x[:, :1], 9, 2, verbose=0, callbacks=callbacks, validation_data=(x, x[:, :1]), steps_per_epoch=steps)
+    assert sums(notes) == [expected] * len(notes.reports)
+    assert len(notes.counted) == calls * len(notes.reports)
+    assert notes.seconds > 0
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_examples_of_a_generator_are_counted_when_their_epoch_ends() -> None:
+    """Nobody knows before how many steps there are; how many examples that is may be told."""
+    import keras
+
+    def generate() -> Iterator[tuple[Any, Any]]:
+        while True:
+            yield np.ones((10, 2), np.float32), np.ones((10, 1), np.float32)
+
+    def finite() -> Iterator[tuple[Any, Any]]:
+        for _, pair in zip(range(7 * 2), generate(), strict=False):
+            yield pair
+
+    for source, steps in ((generate(), 7), (finite(), None)):
+        model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        notes: Any = Notes(stop=9)
+        callbacks = [keras_callback(notes, examples=700)]
+        model.fit(source, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
+        assert sums(notes) == [(700, 7 if steps else 14)]
 
 
 @pytest.mark.timeout(240)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Tape:
     decide: Callable[[int, bool], Decision] = lambda epoch, last: Decision()
     reports: list[tuple[int, dict[str, float], bool, bool]] = field(default_factory=list)
     saved: list[tuple[int, bytes]] = field(default_factory=list)
+    counted: list[tuple[int, float, float]] = field(default_factory=list)
 
     def report(self, epoch: int, metrics: dict[str, float], last: bool, can_save: bool) -> Decision:
         """Write a report down and decide."""
@@ -35,6 +37,11 @@ class Tape:
         """Take a state."""
         save(file := io.BytesIO())
         self.saved.append((epoch, file.getvalue()))
+
+    def count(self, examples: float, steps: list[float]) -> None:
+        """Write down after how many reports, how many examples, and how many seconds of steps."""
+        json.dumps([examples, steps])  # plain numbers alone can be sent on
+        self.counted.append((len(self.reports), examples, steps[-1]))
 
 
 def make_trial(
@@ -243,3 +250,63 @@ def test_values_that_are_not_finite_are_reported(dataset: Dataset, value: float)
     tape = Tape()
     make_trial(dataset, tape).report(1, loss=value)
     assert repr(tape.reports[0][1]["loss"]) == repr(value)
+
+
+# Counts
+
+
+def test_counts_are_told_with_each_report(dataset: Dataset) -> None:
+    """Before it, and together, so that they are there though the report ends the trial; none are told twice."""
+    tape = Tape(lambda epoch, last: Decision(action="stop" if epoch == 2 else "go_on"))
+    trial = make_trial(dataset, tape)
+    for _ in range(3):
+        trial.count(2, 0.25)
+    trial.report(1, loss=0.5)
+    trial.count(np.float32(2), np.float64(0.5), steps=np.int64(2))  # type: ignore[arg-type]  # as users do
+    with pytest.raises(TrialStopped):
+        trial.report(2, loss=0.5)
+    trial.tell_counts()
+    assert tape.counted == [(0, 6.0, 0.75), (1, 2.0, 0.5)]
+
+
+def test_counts_are_told_once_a_second(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long epoch is seen to go on, and short steps cost next to nothing."""
+    tape, now = Tape(), [100.0]
+    monkeypatch.setattr("tinderbox.sweeping.tally.time.monotonic", lambda: now[0])
+    trial = make_trial(dataset, tape)
+    for _ in range(25):
+        now[0] += 0.125
+        trial.count(1, 0.125)
+    trial.tell_counts()
+    assert tape.counted == [(0, 8.0, 1.0), (0, 8.0, 1.0), (0, 8.0, 1.0), (0, 1.0, 0.125)]
+
+
+def test_counts_of_epochs_that_are_in_the_record(dataset: Dataset) -> None:
+    """They are trained on once more, though nothing is reported."""
+    tape = Tape()
+    trial = make_trial(dataset, tape, done=2)
+    for epoch in (1, 2, 3):
+        trial.count(5, 0.25)
+        trial.report(epoch, loss=0.5)
+    assert tape.counted == [(0, 15.0, 0.75)]
+
+
+@pytest.mark.parametrize(
+    ("counted", "told"),
+    [
+        ((-1, 0.5), "-1 examples in 0.5 s, 1 steps"),
+        ((float("nan"), 0.5), "nan examples in 0.5 s, 1 steps"),
+        ((1, float("inf")), "1 examples in inf s, 1 steps"),
+        ((1, -0.5), "1 examples in -0.5 s, 1 steps"),
+        ((1, 0.5, -1), "1 examples in 0.5 s, -1 steps"),
+    ],
+)
+def test_counts_that_are_none(dataset: Dataset, counted: tuple[Any, ...], told: str) -> None:
+    """One sentence, and nothing is added: a sum would be no number for ever."""
+    tape = Tape()
+    trial = make_trial(dataset, tape)
+    with pytest.raises(BadInput) as refusal:
+        trial.count(*counted)
+    assert str(refusal.value) == f"count takes numbers from 0, got {told}"
+    trial.tell_counts()
+    assert tape.counted == []
