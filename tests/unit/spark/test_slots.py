@@ -259,7 +259,7 @@ class Idle:
 
     made: list[Any]
 
-    def __init__(self, settings: Any, work: Any, door: Any, is_leaving: Callable[[], bool]) -> None:
+    def __init__(self, settings: Any, work: Any, door: Any, is_leaving: Callable[[], bool], meter: Any) -> None:
         self.made.append((settings, os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["OMP_NUM_THREADS"]))
         self.leaving = is_leaving()
 

@@ -247,6 +247,13 @@ def test_a_search_that_fails_ends_the_server(serve: Serve, make_job: MakeJob, mo
         assert running.server.failure is error
 
 
+def test_whether_it_runs(serve: Serve, make_job: MakeJob) -> None:
+    """From its start to its stop: what is asked at other times would wait for ever."""
+    with serve(make_job()) as running:
+        assert running.server.is_running
+    assert not running.server.is_running
+
+
 def test_a_server_that_was_never_started_stops(make_job: MakeJob, memory_log: Any, memory_files: Any) -> None:
     """It leaves no event loop open, which would be a warning."""
     journal, proposer = Journal(memory_log()), Proposer(make_job())

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.metrics.catalogue import EXAMPLES, HANDOVER_SECONDS, STEP_SECONDS, Metric
+from tinderbox.metrics.meter import Meter
 from tinderbox.sweeping import routes
 from tinderbox.sweeping.allowance import JAVA_REST, Share
 from tinderbox.sweeping.child import Over, Work
@@ -672,6 +674,108 @@ def test_a_slot_on_a_machine_that_is_being_taken_away(open_door: Callable[..., D
     slot = Slot(SETTINGS, make_work(lambda trial: None), door, lambda: True)
     assert (slot.run(), slot.leaving) == (0, True)
     assert door.desk.coordinator.roster.slots == {}
+
+
+# Counts
+
+
+class Count(Meter):
+    """A meter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("r", None)
+        self.examples, self.steps, self.handovers, self.flushed = 0.0, 0.0, list[float](), 0
+
+    def count(self, metric: Metric, amount: float, *labels: str) -> None:
+        """Add examples up."""
+        assert (metric, labels) == (EXAMPLES, ("sweep",))
+        self.examples += amount
+
+    def merge(self, metric: Metric, amounts: list[float]) -> None:
+        """Add steps up."""
+        assert metric is STEP_SECONDS
+        self.steps += sum(amounts[:-1])
+
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Keep the time of a handover."""
+        assert (metric, labels) == (HANDOVER_SECONDS, ())
+        self.handovers.append(value)
+
+    def flush(self, patience: float = 0.5) -> None:
+        """Note that nothing more is to come."""
+        self.flushed += 1
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_what_trials_count_is_there_whatever_ends_them(
+    open_door: Callable[..., Direct], make_work: MakeWork, repeat: bool
+) -> None:
+    """One that is killed takes nothing with it of what it has told with its reports, or a second ago."""
+
+    def train(trial: Any) -> None:
+        import os
+        import signal
+        import time
+
+        for epoch in range(1, 3):
+            trial.count(30, 0.1)
+            trial.report(epoch, loss=1.0)
+        if trial.number == 1:
+            time.sleep(1.1)
+            trial.count(4, 0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if trial.number == 2:
+            trial.count(1000, 0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if trial.number == 3:
+            trial.count(5, 0.1)
+            raise ValueError("no")
+
+    door, meter = open_door(5, epochs=3), Count()
+    assert Slot(SETTINGS, make_work(train, repeat), door, meter=meter).run() == 5
+    assert (meter.examples, meter.steps) == (5 * 60 + 4 + 5, 5 * 2 + 2)
+    assert meter.flushed == 1
+
+
+def test_a_handover_is_from_end_to_start(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """Of one trial to that of the next one, and the time of an attempt that was given up is no part of it."""
+
+    def train(trial: Any) -> None:
+        import time
+
+        trial.report(1, loss=0.5)
+        time.sleep(0.2 if trial.number != 1 else 2.0)
+        trial.report(2, loss=0.5)
+
+    door, meter = open_door(3), Count()
+
+    def give_up(trial: int, report: Report) -> None:
+        if (trial, report.attempt, report.epoch) == (1, 1, 2):
+            door.desk.coordinator.leave("a", "its pod was deleted", time.time())
+
+    door.watch = give_up
+    assert Slot(SETTINGS, make_work(train), door, meter=meter).run() == 4
+    outcomes = [attempt.outcome for trial in door.desk.study.trials.values() for attempt in trial.attempts]
+    assert outcomes == ["complete", "lost", "complete", "complete"]
+    assert len(meter.handovers) == 2, "to trial 1, and between the last two"
+    assert max(meter.handovers) < 1.5
+
+
+def test_a_slot_that_has_to_wait_hands_nothing_over(open_door: Callable[..., Direct], make_work: MakeWork) -> None:
+    """The time without a trial is the study's, and not the slot's."""
+    door, meter = open_door(2, proposed=False), Count()
+    door.desk.propose()
+    finish = door.finish
+
+    def propose_later(trial: int, ending: Finish) -> Answer:
+        answer = finish(trial, ending)
+        if not door.desk.study.open and len(door.desk.study.trials) < 2:
+            threading.Timer(1.0, door.desk.propose).start()
+        return answer
+
+    door.finish = propose_later  # type: ignore[method-assign]
+    assert Slot(SETTINGS, make_work(lambda trial: trial.report(2, loss=0.5)), door, meter=meter).run() == 2
+    assert meter.handovers == []
 
 
 SLOT_PROCESS = """

@@ -343,6 +343,21 @@ def test_losses_are_counted_from_zero() -> None:
     assert dict(story.study.lost) == {"n": 1}
 
 
+def test_what_happened_is_counted() -> None:
+    """Each report, also of an epoch that is trained once more, and each attempt by its end; none is taken back."""
+    story = Story()
+    trial = story.propose()
+    for outcome in ("lost", "released", "complete"):
+        story.start(trial)
+        for epoch in (1, 2):
+            story.report(trial, epoch, 0.5)
+        story.end(trial, outcome)  # type: ignore[arg-type]  # literals
+    story.run(0.5, "complete")
+    story.tell(StudyStarted, generation=2)
+    assert story.study.told == 7
+    assert story.study.outcomes == {"lost": 1, "released": 1, "complete": 2}
+
+
 def test_the_slots_of_a_driver_end_with_it() -> None:
     """A slot of the same name under the next driver is another one."""
     story = Story()
