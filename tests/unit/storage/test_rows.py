@@ -281,6 +281,77 @@ def test_files_that_spark_has_listed_and_not_read(folder: RowsFolder) -> None:
     assert folder.batches() == {0}
 
 
+def note(folder: RowsFolder, batches: list[int], files: int, committed: int, compact: int | None = None) -> None:
+    """Write what Spark's stream notes of so many files in each micro-batch, in its own format.
+
+    Up to `compact` all is in one file, and no other ones are left; `committed` micro-batches have ended.
+    """
+    lines = {
+        batch: [
+            f'{{"path":"file:///d/{quote(f"a b {batch} {number}.png")}","timestamp":1796089652542,"batchId":{batch}}}'
+            for number in range(files)
+        ]
+        for batch in batches
+    }
+    logs = {str(batch): found for batch, found in lines.items() if compact is None or batch > compact}
+    if compact is not None:
+        logs[f"{compact}.compact"] = [line for batch in batches if batch <= compact for line in lines[batch]]
+    for name, found in logs.items():
+        folder.write(f"progress/{folder.version}/sources/0/{name}", "\n".join(["v1", *found]).encode())
+        folder.write(f"progress/{folder.version}/sources/0/.{name}.crc", b"crc")
+    for batch in range(max(committed - 10, 0), committed):  # Spark keeps the last ones
+        folder.write(f"progress/{folder.version}/commits/{batch}", b'v1\n{"nextBatchWatermarkMs":0}')
+        folder.write(f"progress/{folder.version}/commits/.{batch}.crc", b"crc")
+
+
+@pytest.mark.parametrize("compact", [None, 9])
+def test_files_of_a_micro_batch(storage: str, compact: int | None) -> None:
+    """Each tenth log of the stream has those of all micro-batches before it, and counts its own all the same."""
+    folder = RowsFolder(storage, "photos", "v", "parquet")
+    assert folder.listed(0) == 0
+    note(folder, list(range(13)), 3, committed=12, compact=compact)
+    assert [folder.listed(batch) for batch in (1, 9, 10, 11, 12, 13)] == [3 if compact is None else 0, 3, 3, 3, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("committed", "compact", "expected"),
+    [(0, None, (0, 0)), (1, None, (1, 3)), (12, 9, (12, 36)), (12, None, (12, 36)), (13, 9, (13, 39))],
+)
+def test_where_a_stream_goes_on(storage: str, committed: int, compact: int | None, expected: tuple[int, int]) -> None:
+    """A micro-batch that was under way at a kill is done again: its files are still to be labelled."""
+    folder = RowsFolder(storage, "photos", "v", "parquet")
+    assert folder.settled() == (0, 0)
+    note(folder, list(range(13)), 3, committed, compact)
+    assert folder.settled() == expected
+
+
+def test_summaries_before_a_micro_batch(folder: RowsFolder) -> None:
+    """Those of files that were listed and not read are of no micro-batch, and always among them."""
+    for batch in (0, 1, 12, None):
+        folder.keep(batch, table(f"{batch}"), f"summary {batch}")
+    assert list(folder.summaries()) == ["summary 0", "summary 1", "summary 12", "summary None"]
+    assert list(folder.summaries(before=12)) == ["summary 0", "summary 1", "summary None"]
+    assert list(folder.summaries(before=0)) == ["summary None"]
+
+
+def test_the_extent_of_a_run_changes_with_it(folder: RowsFolder, storage: str) -> None:
+    """When there is more of it, when it is whole, and when a driver does as much once more."""
+    seen = [folder.extent()]
+    deeds: list[Callable[[], Any]] = [
+        lambda: folder.begin(anew=False),
+        lambda: folder.keep(0, table("a"), "first"),
+        lambda: folder.finish(1),
+        lambda: folder.begin(anew=True),
+        lambda: folder.keep(0, table("a"), "second"),
+        lambda: folder.finish(1),
+    ]
+    for deed in deeds:
+        deed()
+        assert folder.extent() not in seen
+        assert RowsFolder(storage, "photos").extent() == folder.extent()
+        seen.append(folder.extent())
+
+
 def test_what_a_killed_driver_was_writing_is_no_row(tmp_path: Path) -> None:
     """A file that never took its place is hidden from every reader."""
     folder = RowsFolder(str(tmp_path), "photos", "0123456789ab", "parquet")
