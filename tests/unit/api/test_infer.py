@@ -11,11 +11,12 @@ import pyarrow as pa
 import pytest
 
 from tinderbox.api import infer
-from tinderbox.api.infer import run_inference
+from tinderbox.api.infer import run_inference, telling
 from tinderbox.api.keeping import Keeper
 from tinderbox.api.watcher import Quiet
 from tinderbox.errors import BadInput
 from tinderbox.inference.summary import Summary
+from tinderbox.metrics.exporter import Exporter
 from tinderbox.storage.rows import RowsFolder
 
 Plan = Callable[..., Any]
@@ -143,3 +144,45 @@ def test_rows_stay_where_the_input_is_bad(
     with pytest.raises(BadInput, match="holds nothing to label" if empty else "cannot be read"):
         run_inference(infer_plan(output={"mode": mode}), spark=cast("Any", object()), force=mode == "append")
     assert rows_folder.names() == before
+
+
+@pytest.mark.parametrize(("held", "files"), [(None, 7), (list, None)])
+def test_files_are_counted_under_the_watch_of_the_run(
+    held: Any,
+    files: int | None,
+    infer_plan: Plan,
+    rows_folder: RowsFolder,
+    free_port: int,
+    scrape: Callable[[int], dict[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Spark may list them with executors, which may not come; what lies in memory has none."""
+    watches = list[Any]()
+
+    def watched(call: Callable[[], Any], spark: Any, watch: Any) -> Any:
+        watches.append(watch)
+        return call()
+
+    def watch() -> None:
+        """Look."""
+
+    monkeypatch.setattr("tinderbox.spark.streams.watched", watched)
+    monkeypatch.setattr("tinderbox.spark.reading.count_files", lambda spark, job: 7)
+    plan, exporter, keeper = infer_plan(), Exporter("n"), Keeper(rows_folder, Quiet())
+    plan.held = held
+    with (
+        exporter.serving(free_port, Path(rows_folder.root).parent / "metrics"),
+        telling(plan, cast("Any", None), keeper, rows_folder, watch, exporter) as source,
+    ):
+        told = scrape(free_port)
+    assert source is not None
+    assert told.get('tinderbox_inference_left_files{run="photos"}') == files
+    assert watches == ([] if files is None else [watch])
+
+
+def test_without_anybody_who_asks_nothing_is_counted(infer_plan: Plan, rows_folder: RowsFolder) -> None:
+    """Listing a large input takes its time."""
+    exporter, keeper = Exporter("n"), Keeper(rows_folder, Quiet())
+    with telling(infer_plan(), cast("Any", None), keeper, rows_folder, lambda: None, exporter) as source:
+        assert source is None
+        assert [family.name for family in exporter.collect()] == ["tinderbox_metrics_refused"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tinderbox.api.result import open_study
 from tinderbox.config import Constraint, SweepJob, check_sweep
 from tinderbox.data import Dataset, from_arrays
 from tinderbox.errors import BadInput, NoTrialSucceeded, TinderboxError
+from tinderbox.metrics.exporter import Exporter
+from tinderbox.metrics.own import PORT_VARIABLE
 from tinderbox.run import digest_tree
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.events import AttemptEnded, StudyStarted, TrialProposed, encode
@@ -184,6 +187,46 @@ def test_a_study_that_goes_on_is_of_the_submission_that_continues_it(
     sweep.run(plan, door=Door("secret", 0.0))
     assert recorded.is_of(digest_tree({"token": "secret"}))
     assert b"secret" not in recorded.read("submission")
+
+
+@pytest.mark.parametrize(("end", "waits"), [(None, 1), (KeyboardInterrupt(), 0), (TinderboxError("no slots"), 0)])
+def test_prometheus_is_waited_for_at_the_end_of_a_study(
+    end: BaseException | None, waits: int, plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where it was stopped: whoever pressed Ctrl-C does not wait, and the next driver tells it all again."""
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    waited = list[Exporter]()
+
+    def run_sweep(*arguments: Any) -> None:
+        if end is not None:
+            raise end
+
+    monkeypatch.setattr(sweep, "session_for", lambda *arguments: nullcontext())
+    monkeypatch.setattr(sweep, "run_sweep", run_sweep)
+    monkeypatch.setattr(Exporter, "linger", lambda exporter: waited.append(exporter))
+    with nullcontext() if end is None else pytest.raises(type(end)):
+        sweep.run(plan)
+    assert len(waited) == waits
+
+
+def test_a_port_that_is_taken_starts_nothing(
+    plan: Plan, recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two drivers on one machine: the second one says which port it wants."""
+    log = recorded.log()
+    log.append(encode(StudyStarted(time=120, generation=2)))
+    log.close()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))  # noqa: S104 - as the exporter does
+        taken.listen()
+        monkeypatch.setenv(PORT_VARIABLE, str(taken.getsockname()[1]))
+        with pytest.raises(
+            BadInput, match=r"the port of the metrics must be a free one, got \d+: Address already in use"
+        ):
+            sweep.run(plan)
+    assert recorded.log().generation == 3
 
 
 def test_another_job_under_the_same_name_is_refused(plan: Plan, recorded: StudyFolder) -> None:

@@ -17,10 +17,12 @@ from pyspark import SparkContext
 import tinderbox
 from tinderbox.config import SweepJob, check_sweep
 from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.metrics.meter import SOCKET_VARIABLE
 from tinderbox.spark.session import (
     check_java,
     close_session,
     in_bytes,
+    name_exporter,
     open_session,
     read_defaults,
     share_executor,
@@ -44,6 +46,25 @@ def make_job() -> MakeJob:
         "epochs": 1,
     }
     return lambda **changes: check_sweep(tree | changes, "test")
+
+
+@pytest.mark.parametrize(
+    ("master", "path", "expected"),
+    [
+        ("local[2]", "/tmp/new", "/tmp/new"),  # noqa: S108 - nothing is written there
+        ("local-cluster[2,1,1024]", "/tmp/new", "/tmp/new"),  # noqa: S108
+        ("local[2]", "", "/tmp/old"),  # noqa: S108
+        ("k8s://https://10.0.0.1", "/tmp/new", "/tmp/old"),  # noqa: S108
+    ],
+)
+def test_workers_of_an_older_session_find_the_exporter(
+    master: str, path: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine, where its Java knows the one of an earlier run, or none; on others each pod has its own."""
+    monkeypatch.setenv(SOCKET_VARIABLE, path)
+    context = SimpleNamespace(master=master, environment={SOCKET_VARIABLE: "/tmp/old"})  # noqa: S108
+    name_exporter(cast("Any", SimpleNamespace(sparkContext=context)))
+    assert context.environment == {SOCKET_VARIABLE: expected}
 
 
 @pytest.mark.parametrize("master", ["nonsense", "local[2", "spark://", "", "localhost:7077"])
