@@ -100,6 +100,28 @@ def test_slots_know_the_file_of_the_pre_stop_hook(tmp_path: Path) -> None:
     assert told(TINDERBOX_DECOMMISSION="/work/notice") == "/work/notice"
 
 
+@pytest.mark.parametrize("code", [0, 2])
+@pytest.mark.parametrize("port", [None, "", "9095"])
+def test_the_exporter_is_a_child_of_java(tmp_path: Path, port: str | None, code: int) -> None:
+    """So that it sees all processes that Java starts; only where metrics are wanted, and Java runs whatever it does."""
+    started = tmp_path / "started"
+    (tmp_path / "python").write_text(f"#!/bin/sh\necho $PPID $@ > {started}\nexit {code}\n")
+    waits = f"for _ in $(seq 50); do [ -s {started} ] && break; sleep 0.1; done\n" if port else ""
+    (tmp_path / "java").write_text(f"#!/bin/sh\n{waits}echo java $$\n")
+    for name in ("python", "java"):
+        (tmp_path / name).chmod(0o755)
+    variables = EXECUTOR | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if port is not None:
+        variables["TINDERBOX_METRICS_PORT"] = port
+    command = [SCRIPTS / "entrypoint.sh", "executor"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    name, pid = done.stdout.split()
+    assert name == "java"
+    assert (started.read_text().split() if started.exists() else None) == (
+        [pid, "-m", "tinderbox.metrics"] if port else None
+    )
+
+
 def test_spark_is_told_of_the_gpus(tmp_path: Path) -> None:
     """In the JSON that it takes; a machine whose GPUs cannot be listed gives none, and the executor does not start."""
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
