@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tinderbox.memory import anonymous, bound, count_kills, find_limit, held, parent
+from tinderbox.memory import anonymous, bound, count_kills, find_limit, find_use, held, parent, python_sizes
 
 MakeGroup = Callable[[dict[str, str]], Path]
 
@@ -66,6 +66,47 @@ def test_the_limit_of_a_container(make_group: MakeGroup, files: dict[str, str], 
 def test_kills_of_the_kernel_are_counted(make_group: MakeGroup, files: dict[str, str], kills: int) -> None:
     """As both versions write them; an old kernel counts none."""
     assert count_kills(make_group(files)) == kills
+
+
+@pytest.mark.parametrize(
+    ("files", "used"),
+    [
+        ({"memory.current": "500\n", "memory.stat": "anon 300\ninactive_file 150\n"}, 350),
+        ({"memory.current": "100\n", "memory.stat": "inactive_file 150\n"}, 0),
+        ({"memory.current": "100\n", "memory.stat": "anon 90\n"}, 100),
+        (
+            {
+                "memory/memory.usage_in_bytes": "500\n",
+                "memory/memory.stat": "inactive_file 9\ntotal_inactive_file 200\n",
+            },
+            300,
+        ),
+        ({"memory.current": "500\n"}, None),
+        ({}, None),
+    ],
+)
+def test_what_counts_against_the_limit(make_group: MakeGroup, files: dict[str, str], used: int | None) -> None:
+    """As the kernel sees it, which would give the file cache up first; both numbers are read one after the other."""
+    assert find_use(make_group(files)) == used
+
+
+def test_python_processes_of_a_tree() -> None:
+    """The one at the top and those below it, but nothing else that they run; none of one that has ended."""
+    script = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'print(flush=True); input()'], stdin=-1, stdout=-1)\n"
+        "other = subprocess.Popen(['sleep', '60'])\n"
+        "child.stdout.readline(); print(flush=True); input()\n"
+        "child.communicate(b'x'); other.kill(); other.wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        sizes = list(python_sizes(process.pid))
+        process.communicate(b"x\n")
+    assert len(sizes) == 2
+    assert all(1 << 20 < size < 100 << 20 for size in sizes)
+    assert list(python_sizes(process.pid)) == []
 
 
 def test_what_a_group_holds() -> None:
