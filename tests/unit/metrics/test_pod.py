@@ -62,7 +62,7 @@ def test_cpu_time_that_nobody_counts(tmp_path: Path) -> None:
 
 
 def test_python_processes_of_the_pod(tmp_path: Path) -> None:
-    """This one at least, and none below one that has ended."""
+    """One at least below the process of a test, and none below one that has ended."""
     for root, least in ((os.getpid(), 1), (2**22 + 1, 0)):
         told = {sample.metric.name: sample.value for sample in look_at_pod("n", root, tmp_path)}
         assert set(told) == {"tinderbox_worker_processes", "tinderbox_worker_resident_bytes"}
