@@ -79,6 +79,7 @@ def sweep(
         if key in options:
             raise BadInput(f"tinderbox.sweep: {key} is {own}; leave it out, got {options[key]!r}")
     arrays = from_arrays(data) if isinstance(data, Mapping) and "source" not in data else None
+    source = {"source": data} if isinstance(data, str) else data
     called = getattr(train, "__name__", type(train).__name__).strip("<>")
     tree = {
         "kind": "sweep",
@@ -89,7 +90,7 @@ def sweep(
         "search": search,
         "budget": _budget(options.pop("budget", {}), trials),
         "epochs": epochs,
-        "data": {"source": "memory", "digest": digest(arrays)} if arrays else _source(data),
+        "data": {"source": "memory", "digest": digest(arrays)} if arrays else source,
         **options,
     }
     job = check_sweep(plain(tree), "tinderbox.sweep")
@@ -105,10 +106,6 @@ def _budget(budget: Any, trials: int | None) -> Any:
             f"tinderbox.sweep: budget must be a mapping without trials beside trials={trials}, got {budget!r}"
         )
     return {**budget, "trials": trials}
-
-
-def _source(data: Any) -> Any:
-    return {"source": data} if isinstance(data, str) else data
 
 
 def run(
@@ -227,7 +224,6 @@ def session_for(job: AnyJob, spark: SparkSession | None, master: str | None) -> 
 
     from tinderbox.kube.own import in_cluster, own_pod
     from tinderbox.spark.session import close_session, name_exporter, open_session
-
 
     lent = spark or SparkSession.getActiveSession()
     pod = own_pod().settings() if lent is None and master is None and in_cluster() else None
