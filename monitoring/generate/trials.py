@@ -60,7 +60,7 @@ def found() -> list[Builder[Panel]]:
         ),
         panels.graph(
             "Values of trials",
-            "The metric of each trial's last report over time: of those that run, and of the best hundred.",
+            "The metric of each trial's last report over time: of those that run, of the best, and of the newest.",
             {"trial {{trial}}": told("tinderbox_trial_value", "trial", where=HERE)},
             panels.NUMBER,
         ).legend(common.VizLegendOptions().show_legend(False)),
@@ -80,7 +80,7 @@ def _sensitivity(scale: str, settings: Mapping[str, Any]) -> xychart.Panel:
         panels.points(
             f"Sensitivity, {scale}",
             f"The metric of each trial's last report (y) against the parameter chosen above (x, {scale}), coloured by "
-            "the other one: of the trials that run, and of the best hundred.",
+            "the other one: of the trials that run, of the best, and of the newest.",
             [
                 told("tinderbox_trial_parameter", "trial", where=f'{HERE}, parameter="$x"'),
                 f"{coloured} or on (trial) {value}",
@@ -124,7 +124,7 @@ def trials() -> list[Builder[Panel]]:
         .override_by_name("memory", shown(unit=panels.BYTES)),
         panels.bars(
             "Rung ladder",
-            "How many trials went beyond which rung, and no further yet: of those that run, and of the best hundred. "
+            "How many trials went beyond which rung, and no further yet: of those that run, of the best, and of the newest. "
             "Rung 0 is the start.",
             {
                 "rung {{rung}}": 'sort_desc(count_values ("rung", '

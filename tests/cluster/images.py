@@ -44,14 +44,19 @@ def _applets() -> list[str]:
     return [name for name in listed.split() if name != "busybox"]
 
 
-def _push(image: str, settings: dict[str, Any], content: bytes) -> None:
+def push_prometheus(image: str) -> None:
+    """Put Prometheus, as it was built here, into the registry, by the name that a chart has for its image."""
+    _push(image, {"Cmd": ["/bin/prometheus"]}, layer({"/bin/prometheus": binary("prometheus")}), group="")
+
+
+def _push(image: str, settings: dict[str, Any], content: bytes, group: str = "library/") -> None:
     name, tag = image.split(":")
     configuration = {
         "os": "linux",
         "architecture": ARCHITECTURE[platform.machine()],
         "config": {"Env": ["PATH=/bin"], **settings},
     }
-    registry.push(f"library/{name}", tag, configuration, [content])
+    registry.push(f"{group}{name}", tag, configuration, [content])
 
 
 def layer(files: Mapping[str, Path], applets: Iterable[str] = (), open_folders: Iterable[str] = ()) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from tests.cluster import elsewhere, lifecycle, prerequisites
 from tests.cluster.layout import KUBECONFIG, REGISTRY_PORT, ROOT
 from tests.cluster.objects import Space
 from tests.on_kubernetes.observer import Observer, Swept
-from tests.on_kubernetes.release import DIGITS, Release
+from tests.on_kubernetes.photos import DATA, lay_out
+from tests.on_kubernetes.release import CHART, DIGITS, Release
 from tinderbox.api.result import open_study
 
 Open = Callable[..., Release]
@@ -60,15 +62,27 @@ def opened(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A function that installs the chart in a new namespace."""
     releases: list[Release] = []
 
-    def install(name: str, values: dict[str, str]) -> Release:
+    def install(name: str, values: dict[str, str], chart: Path = CHART) -> Release:
         space = Space(f"{name}-{uuid.uuid4().hex[:4]}", kubeconfig)
-        releases.append(Release(space, tmp_path_factory.mktemp(name)))
+        releases.append(Release(space, tmp_path_factory.mktemp(name), chart))
         releases[-1].install(values)
         return releases[-1]
 
     yield install
     for release in [] if os.environ.get("TINDERBOX_KEEP") else releases:
         release.remove()
+
+
+@pytest.fixture(scope="session")
+def photos() -> Iterator[Path]:
+    """The photos' folder."""
+    if not (DATA / "photos").is_dir():
+        pytest.skip("there are no photos: TINDERBOX_DATA names the folder that has them")
+    if elsewhere.named() is not None:
+        pytest.skip("the nodes of a cluster that KUBECONFIG names do not see this machine's folders")
+    folder = lay_out()
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

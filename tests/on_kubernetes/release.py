@@ -38,6 +38,7 @@ class Release:
 
     space: Space
     folder: Path
+    chart: Path = CHART
 
     def helm(self, command: str, *arguments: str, values: Values | None = None) -> str:
         """What helm prints."""
@@ -50,7 +51,7 @@ class Release:
         self.space("apply", "--filename=-", given=json.dumps(namespace(self.space.name)))
         # Without a console nothing binds the claim before the first driver, and helm would wait for it.
         wait = [] if values.get("console.enabled") == "false" else ["--wait", "--timeout=5m"]
-        self.helm("install", str(CHART), *wait, values=values | SUBMITTER)
+        self.helm("install", str(self.chart), *wait, values=values | SUBMITTER)
         self._make_submitter()
 
     def _make_submitter(self) -> None:

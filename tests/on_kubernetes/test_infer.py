@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,9 +13,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from tests.cluster import elsewhere
-from tests.cluster.layout import ROOT
-from tests.cluster.objects import Thing
+from tests.on_kubernetes.photos import BROKEN, COPIES, TOP, mounted, share, unshare
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.release import Release
@@ -27,18 +22,6 @@ Open = Callable[..., "Release"]
 Eventually = Callable[[Callable[[], bool], float], bool]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-
-DATA = Path(os.environ.get("TINDERBOX_DATA", Path(__file__).parents[3] / "shared" / "data"))
-TOP = {
-    "bird": "chickadee",
-    "cat": "Egyptian cat",
-    "dragonfly": "dragonfly",
-    "grace_hopper": "bow tie",
-    "hot_dog": "hotdog",
-    "parrot": "macaw",
-    "sunflower": "daisy",
-}
-COPIES, BROKEN = 30, 20
 
 JOB = """
 kind: infer
@@ -51,42 +34,6 @@ xla: false
 limits: {rows: 50}
 slots: 2
 """
-
-
-@pytest.fixture(scope="module")
-def photos() -> Iterator[Path]:
-    """A folder that all nodes reach: the model, copies of the photos, and files that are none."""
-    if not (DATA / "photos").is_dir():
-        pytest.skip("there are no photos: TINDERBOX_DATA names the folder that has them")
-    if elsewhere.named() is not None:
-        pytest.skip("the nodes of a cluster that KUBECONFIG names do not see this machine's folders")
-    folder = ROOT / "photos"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "photos").mkdir(parents=True)
-    for name in ("squeezenet_imagenet.keras", "imagenet_labels.txt"):
-        shutil.copy(DATA / "models" / name, folder)
-    whole = sorted((DATA / "photos").iterdir())
-    for photo in whole:
-        for copy in range(COPIES):
-            shutil.copy(photo, folder / "photos" / f"{photo.stem}-{copy}{photo.suffix}")
-    for number in range(BROKEN):
-        content = whole[number % len(whole)].read_bytes()
-        broken = [content[: len(content) // 3], b"", b"no image at all", content[:200]][number % 4]
-        (folder / "photos" / f"broken-{number}.jpg").write_bytes(broken)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def shared(folder: Path) -> list[Thing]:
-    """A volume of a folder that all nodes reach, as NFS is, and the claim on it."""
-    size, modes = {"storage": "1Gi"}, ["ReadOnlyMany"]
-    about = {"accessModes": modes, "storageClassName": ""}
-    volume = {"capacity": size, "hostPath": {"path": str(folder)}, "persistentVolumeReclaimPolicy": "Retain", **about}
-    claim = {"resources": {"requests": size}, "volumeName": "photos", **about}
-    return [
-        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "photos"}, "spec": volume},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "photos"}, "spec": claim},
-    ]
 
 
 @dataclass(frozen=True)
@@ -103,18 +50,8 @@ class Labelled:
 @pytest.fixture(scope="module")
 def labelled(opened: Open, photos: Path, eventually: Eventually) -> Iterator[Labelled]:
     """The job, submitted, robbed of an executor after its first rows, followed to its end and fetched."""
-    volumes = {}
-    for who in ("driver", "executor"):
-        volumes |= {
-            f"{who}.volumes[0].name": "photos",
-            f"{who}.volumes[0].persistentVolumeClaim.claimName": "photos",
-            f"{who}.volumeMounts[0].name": "photos",
-            f"{who}.volumeMounts[0].mountPath": "/data",
-            f"{who}.volumeMounts[0].readOnly": "true",
-        }
-    release = opened("photos", volumes)
-    for thing in shared(photos):
-        release.space("apply", "--filename=-", given=json.dumps(thing))
+    release = opened("photos", mounted())
+    share(release, photos)
     (release.folder / "photos.yaml").write_text(JOB)
     told = release.tinderbox("submit", "photos.yaml")
     assert told.returncode == 0, told.stderr
@@ -131,7 +68,7 @@ def labelled(opened: Open, photos: Path, eventually: Eventually) -> Iterator[Lab
     assert fetched.returncode == 0, fetched.stderr
     rows = ds.dataset(release.folder / "studies" / "photos" / "rows", partitioning="hive").to_table().to_pandas()
     yield Labelled(rows, done, replaced, release.ended("infer-photos"), log)
-    release.space("delete", "persistentvolume", "photos", "--wait=false")
+    unshare(release)
 
 
 def told_rows(release: Release) -> int:

@@ -1,8 +1,9 @@
 """Every metric: its name, its kind, its labels, and what it says.
 
 Names follow Prometheus's own rules: seconds and bytes, `_total` for what only grows. Labels are bounded: a study tells
-of the trials that run and of its best `MOST_TRIALS`; sentences go to log, record and report. `node` is the machine
-below a pod, `run` the name of a study or a batch inference; namespace and pod are Prometheus's own.
+of the trials that run, and of `MOST_TRIALS` each of the best, of those that ended last, and of those that were paused
+last; sentences go to log, record and report. `node` is the machine below a pod, `run` the name of a study or a batch
+inference; namespace and pod are Prometheus's own.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 
 from tinderbox.config import AnyParameter, ChoiceParameter, SweepJob, Value
 from tinderbox.metrics import catalogue
@@ -56,14 +57,18 @@ class Measures:
         for node in study.avoided:
             yield catalogue.NODE_AVOIDED.sample(1, study=name, node=node)
 
-    def _shown(self) -> list[Trial]:
-        """Return the trials that are told of one by one: those that run, and the best."""
+    def _shown(self) -> Iterable[Trial]:
+        """Return the trials that are told of one by one: those that run, the best, and the newest of the others.
+
+        What is not good is a part of how a metric depends on a parameter, and so is what waits on a rung.
+        """
         ended = self._study.ended
         for trial in ended[self._seen :]:
             self._leaders.take(trial)
         self._seen = len(ended)
         running = [trial for trial in self._study.open.values() if trial.state is State.RUNNING]
-        return [*running, *self._leaders]
+        newest = (islice(reversed(trials), MOST_TRIALS) for trials in (self._study.paused.values(), ended))
+        return {trial.number: trial for trial in chain(running, self._leaders, *newest)}.values()
 
     def _trial(self, trial: Trial) -> Iterator[Sample]:
         labels = {"study": self._job.name, "trial": trial.number}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -95,25 +96,41 @@ def test_counters_go_on_under_the_next_driver(desk: Desk, make_job: Job) -> None
     assert take(measures, again, wanted=1)["reports_total"] == 2
 
 
-def test_the_best_and_those_that_run_are_told_one_by_one(desk: Desk, make_job: Job) -> None:
+def test_the_best_the_newest_and_those_that_run_are_told_one_by_one(desk: Desk, make_job: Job) -> None:
     """However many there are, also where the study was long before anybody asked, and in the order of the record."""
-    at = desk(trials=2 * MOST_TRIALS + 1)
+    trials = 4 * MOST_TRIALS
+    at = desk(trials=trials + 1)
     early, lease = Measures(at.study, make_job()), at.take()
-    for number in range(2 * MOST_TRIALS):
-        at.report(lease, 2, value=float((37 * number) % (2 * MOST_TRIALS)), last=True)
+    values = [float((37 * number) % trials) for number in range(trials)]
+    for number, value in enumerate(values):
+        at.report(lease, 2, value=value, last=True)
         lease = at.finish(lease).lease
         if number % 50 == 0:
             take(early, at)
+    best, newest = set(range(MOST_TRIALS)), set(values[-MOST_TRIALS:])
     for measures in (early, Measures(at.study, make_job())):
         found = take(measures, at, wanted=1)
-        values = sorted(value for name, value in found.items() if name.startswith("trial_value"))
-        assert values == list(range(MOST_TRIALS))
+        told = [value for name, value in found.items() if name.startswith("trial_value")]
+        assert sorted(told) == sorted(best | newest)
         epochs = Counter(value for name, value in found.items() if name.startswith("trial_epoch"))
-        assert epochs == {2: MOST_TRIALS, 0: 1}
+        assert epochs == {2: len(best | newest), 0: 1}
 
 
-def test_trials_that_failed_or_diverged_are_counted_only(desk: Desk, make_job: Job) -> None:
-    """They are none of the best; a value that is no number is told while its trial runs."""
+def test_trials_that_wait_on_a_rung_are_told(desk: Desk, make_job: Job) -> None:
+    """The newest of them: with rungs most trials end there, and how a metric depends on a parameter is in them."""
+    at = desk(trials=1)
+    measures, lease = Measures(at.study, make_job()), at.take()
+    at.report(lease, 1, 0.5)
+    for number in range(2 * MOST_TRIALS):
+        paused = dataclasses.replace(at.study.trials[0], number=number, state=State.PAUSED)
+        at.study.paused[number] = paused
+    found = take(measures, at, wanted=1)
+    told = {int(name.split()[1]) for name in found if name.startswith("trial_value")}
+    assert told == {0, *range(MOST_TRIALS, 2 * MOST_TRIALS)}
+
+
+def test_trials_that_failed_or_diverged_are_told(desk: Desk, make_job: Job) -> None:
+    """A value that is no number, too; they are none of the best."""
     at = desk(trials=3)
     measures, lease = Measures(at.study, make_job()), at.take()
     at.study.trials[0].reports[1] = {"loss": math.nan}
@@ -124,7 +141,8 @@ def test_trials_that_failed_or_diverged_are_counted_only(desk: Desk, make_job: J
     at.finish(lease, outcome="failed", cause="ValueError: no")
     found = take(measures, at)
     assert (found["trials diverged"], found["trials failed"], found["trials running"]) == (1, 1, 1)
-    assert {name for name in found if name.startswith(("trial_epoch", "trial_value"))} == {"trial_epoch 2"}
+    assert math.isnan(found["trial_value 0"])
+    assert found["trial_value 1"] == 0.5
     assert "best_value" not in found
 
 
