@@ -18,6 +18,7 @@ from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays, pack, unpack
+from tinderbox.metrics.meter import Meter
 from tinderbox.process import set_threads
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.child import Work
@@ -105,14 +106,14 @@ class SlotHost:
         self._process.start()
         theirs.close()
 
-    def run(self, study: Open) -> int:
-        """Run a slot until its study is over and return how many trials it ran."""
+    def run(self, study: Open, exporter: str | None = None) -> int:
+        """Run a slot until its study is over and return how many trials it ran; `exporter` is the socket of one."""
         plan = study.plan
         code, data = self._scratch / plan.objective.digest[:16], self._scratch / "data"
         plan.objective.unpack(code)
         unpack(lambda: pack(plan.data), data)
         work = Work(plan.objective, plan.job.reported, code, data, plan.job.isolation == "reuse")
-        self._connection.send((work, study.url, study.token))
+        self._connection.send((work, study.url, study.token, exporter))
         attempts: int = self._connection.recv()
         return attempts
 
@@ -126,7 +127,8 @@ def _host(connection: Connection) -> None:
     set_threads(1)
     while True:
         try:
-            work, url, token = connection.recv()
+            work, url, token, exporter = connection.recv()
         except EOFError:
             return
-        connection.send(Slot(Settings("slot-0", "here", PRELOAD), work, Client(url, token)).run())
+        meter = Meter("bench", exporter)
+        connection.send(Slot(Settings("slot-0", "here", PRELOAD), work, Client(url, token), meter=meter).run())
