@@ -96,6 +96,12 @@ MODULES = (
         True,
         ("remove_all_sd", "enable_kubernetes_sd"),
     ),
+    Module(
+        "operator",
+        _same_names("github.com/prometheus-operator/prometheus-operator/cmd", "operator", "prometheus-config-reloader"),
+        {},
+        True,
+    ),
     Module("cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}, {}, True),
 )
 
