@@ -49,6 +49,13 @@ def push_prometheus(image: str) -> None:
     _push(image, {"Cmd": ["/bin/prometheus"]}, layer({"/bin/prometheus": binary("prometheus")}), group="")
 
 
+def push_program(name: str) -> str:
+    """Put one program, as it was built here, into the registry as an image that runs it, and return its name."""
+    image = f"{name}:{binary(name).parent.name}"
+    _push(image, {"Entrypoint": [f"/bin/{name}"]}, layer({f"/bin/{name}": binary(name)}))
+    return image
+
+
 def _push(image: str, settings: dict[str, Any], content: bytes, group: str = "library/") -> None:
     name, tag = image.split(":")
     configuration = {

@@ -42,6 +42,11 @@ class Prometheus:
         """All rules, with their health."""
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
+    def targets(self) -> list[dict[str, Any]]:
+        """What is scraped, with labels and health."""
+        targets: list[dict[str, Any]] = self._get("targets", state="active")["activeTargets"]
+        return targets
+
     def _get(self, what: str, **arguments: object) -> Any:
         place = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(arguments)}"
         with urllib.request.urlopen(place, timeout=30) as answer:  # noqa: S310 - a cluster of ours
@@ -49,11 +54,11 @@ class Prometheus:
 
 
 @contextmanager
-def forwarded(release: Release) -> Iterator[Prometheus]:
-    """Lend a release's Prometheus, by the port-forward that the chart's notes name."""
+def forwarded(release: Release, service: str = "tinderbox-prometheus") -> Iterator[Prometheus]:
+    """Lend a release's Prometheus, by the port-forward that the chart's notes name, or another one beside it."""
     command = [binary("kubectl"), f"--kubeconfig={release.space.kubeconfig}", f"--namespace={release.space.name}"]
     forward = subprocess.Popen(
-        [*map(str, command), "port-forward", "service/tinderbox-prometheus", ":9090"], stdout=subprocess.PIPE, text=True
+        [*map(str, command), "port-forward", f"service/{service}", ":9090"], stdout=subprocess.PIPE, text=True
     )
     try:
         assert forward.stdout is not None
