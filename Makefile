@@ -59,7 +59,7 @@ images: $(INSTALLED)  ## Build the image of drivers and executors, and print its
 
 .PHONY: e2e
 e2e: $(INSTALLED)  ## Test chart, rules, image and the whole product on a real Kubernetes; makes what is missing, cold in an hour
-	@$(BIN)/python -m tests.cluster build helm cyclonus prometheus >/dev/null
+	@$(BIN)/python -m tests.cluster build helm cyclonus prometheus operator >/dev/null
 	@$(BIN)/python -m images build
 	@$(BIN)/pytest -m "chart or image or cluster or rules"
 

@@ -46,6 +46,7 @@ def operator(space: Space, log: Path) -> Iterator[None]:
         str(binary("operator")),
         f"--namespaces={space.name}",
         f"--prometheus-config-reloader={images.push_program('prometheus-config-reloader')}",
+        "--config-reloader-cpu-limit=0",  # with a hundredth of a core it takes ten seconds to start
         "--web.listen-address=127.0.0.1:0",
     ]
     with log.open("w") as output:
@@ -87,6 +88,7 @@ def prometheus(name: str, version: str, labels: dict[str, str], replicas: int) -
         "serviceAccountName": name,
         "podMonitorSelector": {"matchLabels": labels},
         "ruleSelector": {"matchLabels": labels},
+        "evaluationInterval": "5s",
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
         "securityContext": {
             "runAsNonRoot": True,
