@@ -14,9 +14,11 @@ from typing import Any
 
 import yaml
 
+from images.say import tail
 from tests.cluster import images
 from tests.cluster.binaries import TOOLS, binary
 from tests.cluster.commands import run
+from tests.cluster.errors import ClusterError
 from tests.cluster.objects import Space, Thing
 
 MODULE = "github.com/prometheus-operator/prometheus-operator"
@@ -55,6 +57,8 @@ def operator(space: Space, log: Path) -> Iterator[None]:
         )
     try:
         yield
+    except ClusterError as error:
+        raise ClusterError(f"{error}\n{log} says:\n{tail(log)}") from error
     finally:
         process.terminate()
         process.wait(20)
