@@ -55,8 +55,8 @@ def _numbers() -> list[Builder[Panel]]:
         ).mappings([words({"0": ("runs", "green"), "1": ("ended", "blue")})]),
         panels.share(
             "Done",
-            "Trials that will never run again, of those that the study is to have. Empty where only time ends it. Rungs "
-            "leave some that never go on: all is done when the study has ended.",
+            "Trials that will never run again, of those that the study is to have. Empty where only time ends it. "
+            "Rungs leave some that never go on: all is done when the study has ended.",
             f"clamp_max(max (namespace_study:tinderbox_trials_ended:sum{{{HERE}}}) / "
             + told("tinderbox_trials_wanted", where=HERE)
             + " + "

@@ -124,8 +124,8 @@ def trials() -> list[Builder[Panel]]:
         .override_by_name("memory", shown(unit=panels.BYTES)),
         panels.bars(
             "Rung ladder",
-            "How many trials went beyond which rung, and no further yet: of those that run, of the best, and of the newest. "
-            "Rung 0 is the start.",
+            "How many trials went beyond which rung, and no further yet: of those that run, of the best, and of the "
+            "newest. Rung 0 is the start.",
             {
                 "rung {{rung}}": 'sort_desc(count_values ("rung", '
                 + told("tinderbox_trial_rung", "trial", where=HERE)

@@ -25,6 +25,9 @@ SMALL = 11
 
 _LINE, _BETWEEN = 18, 14
 _MOST_LINES = 3
+_TO_THE_EDGE = 18
+"""How many pixels before the right edge the middle of the last label may be."""
+
 _MOMENTS = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _BINARY = {"bytes", "binBps"}
 _HUNDREDS = {"none": 1, "percentunit": 100}
@@ -142,7 +145,8 @@ def over_time(made: Axes, window: Window, width: float) -> None:
     """Give axes the time that is looked at, with a label about every hundred pixels."""
     wanted = window.range * 100 / width
     gap = next((gap for gap in _MOMENTS if gap >= wanted), _MOMENTS[-1])
-    ticks = [gap * number for number in range(math.ceil(window.start / gap), int(window.end / gap) + 1)]
+    last = window.end - _TO_THE_EDGE * window.range / width  # a label that is cut says another time
+    ticks = [gap * number for number in range(math.ceil(window.start / gap), math.floor(last / gap) + 1)]
     form = "%H:%M:%S" if gap < 60 else "%H:%M" if gap < 86400 else "%m/%d"
     made.set_xlim(window.start, window.end)
     made.set_xticks(ticks, [datetime.fromtimestamp(tick, UTC).strftime(form) for tick in ticks])
