@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 import pytest
 
-from tests.on_kubernetes.photos import BROKEN, COPIES, TOP, mounted, share, unshare
+from tests.on_kubernetes.photos import BROKEN, COPIES, JOB, TOP, mounted, share, unshare
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.release import Release
@@ -22,18 +22,6 @@ Open = Callable[..., "Release"]
 Eventually = Callable[[Callable[[], bool], float], bool]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-
-JOB = """
-kind: infer
-name: photos
-model: /data/squeezenet_imagenet.keras
-input: /data/photos
-labels: /data/imagenet_labels.txt
-batch: 16
-xla: false
-limits: {rows: 50}
-slots: 2
-"""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,7 @@ from monitoring.preview.__main__ import main as draw
 from monitoring.preview.check import Returned, ask_all
 from monitoring.preview.window import Window
 from tests.cluster import binaries, elsewhere, images
-from tests.cluster.errors import ClusterError
-from tests.on_kubernetes.photos import BROKEN, COPIES, TOP, mounted, share, unshare
+from tests.on_kubernetes.photos import BROKEN, COPIES, JOB, TOP, mounted, share, unshare
 from tests.on_kubernetes.prometheus import Prometheus, forwarded
 from tests.on_kubernetes.release import CHART
 from tinderbox.api.result import SweepResult, open_study
@@ -47,32 +46,23 @@ parameters:
   learning_rate: {type: float, low: 0.001, high: 1, log: true, default: 0.01}
   width: {type: choice, choices: [32, 64, 128], default: 64}
 search: random
-budget: {trials: 14}
-epochs: 8
-rungs: {min_epochs: 2, reduction: 2}
+budget: {trials: 20}
+epochs: 16
+rungs: {min_epochs: 4, reduction: 2}
 checkpoints: {epochs: 1}
 slots: 2
 data: {source: digits}
-"""
-INFERENCE = """
-kind: infer
-name: photos
-model: /data/squeezenet_imagenet.keras
-input: /data/photos
-labels: /data/imagenet_labels.txt
-batch: 16
-xla: false
-limits: {rows: 50}
-slots: 2
 """
 WITHOUT_DATA = {
     ("inference", "Accuracy"): "the photos lie in one folder, so nobody knows their true labels",
     (
         "inference",
         "Tinderbox / Inference",
-    ): "no alert of a batch inference fires: fewer than a tenth of its rows are errors",
+    ): "its alert waits for five minutes, and the job takes one",
 }
 """Panels, by dashboard and title, whose queries return nothing here, and why; a dashboard's title for annotations."""
+
+SOMETIMES = {("study", "Nodes avoided"): "a node is avoided only if nothing ends well there between three kills"}
 
 Key = tuple[str, str, str]
 
@@ -121,10 +111,11 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
         seen = Watched(prometheus, time.time(), None, None, "")  # type: ignore[arg-type]
         submit(release, "watched", SWEEP)
         assert eventually(lambda: reports(prometheus) >= 4, 240), release.log("sweep-watched")
+        ask(seen)
         seen.killed = kill_slots(release, prometheus, eventually)
         seen.fired = eventually(lambda: ("TinderboxSlotsLost", seen.killed) in prometheus.firing(), 60)
         assert eventually(lambda: ask(seen) or release.ended("sweep-watched") is not None, 300)
-        submit(release, "photos", INFERENCE)
+        submit(release, "photos", JOB)
         assert eventually(lambda: labelled(prometheus) > 50, 240), release.log("infer-photos")
         assert eventually(lambda: ask(seen) or release.ended("infer-photos") is not None, 300)
         seen.resolved = eventually(lambda: ("TinderboxSlotsLost", seen.killed) not in prometheus.firing(), 120)
@@ -167,19 +158,17 @@ def kill_slots(release: Release, prometheus: Prometheus, eventually: Eventually)
     """Kill the Python processes of one executor again and again, and return its node."""
     victim = min(release.pods("spark-role=executor"), key=lambda pod: str(pod["metadata"]["name"]))
     name, node = victim["metadata"]["name"], victim["spec"]["nodeName"]
-    query = f'max(tinderbox_slots_lost_total{{study="watched",node="{node}"}})'
+    of_node = f'{{study="watched",node="{node}"}}'
 
-    def lost() -> float:
+    def told(query: str) -> float:
         return max(prometheus.ask(query).values(), default=0)
 
     for kill in range(1, KILLS + 1):
-
-        def is_lost(kill: int = kill) -> bool:
-            with suppress(ClusterError):  # its slot has not come back yet
-                release.space("exec", name, "--container=executor", "--", "pkill", "-KILL", "-f", "pyspark.daemon")
-            return eventually(lambda: lost() >= kill, 2 * SCRAPE_SECONDS)
-
-        assert eventually(is_lost, 120), f"slot {kill} was not lost on {node}"
+        # A slot that has not come back yet has nothing to lose, and five such jobs in a row would end the study.
+        assert eventually(lambda: told(f"count(tinderbox_slot_trial{of_node})") > 0, 120), f"no slot runs on {node}"
+        release.space("exec", name, "--container=executor", "--", "pkill", "-KILL", "-f", "pyspark.daemon")
+        is_lost = partial(lambda kill: told(f"max(tinderbox_slots_lost_total{of_node})") >= kill, kill)
+        assert eventually(is_lost, 60), f"slot {kill} was not lost on {node}"
     return str(node)
 
 
@@ -202,8 +191,8 @@ def test_every_query_returns_data(watched: Watched) -> None:
     """Each query of each dashboard, at one moment at least, but for those that are named with a reason."""
     failed = {key: found[0].error for key, found in watched.answers.items() if any(one.error for one in found)}
     assert failed == {}
-    empty = {key[:2] for key, found in watched.answers.items() if not any(one.series for one in found)}
-    assert empty == set(WITHOUT_DATA)
+    empty = {key: found[0].expression for key, found in watched.answers.items() if not any(one.series for one in found)}
+    assert {key[:2] for key in empty} - set(SOMETIMES) == set(WITHOUT_DATA), empty
 
 
 def test_every_rule_has_what_it_needs(watched: Watched) -> None:
@@ -276,4 +265,4 @@ def test_a_study_is_whole_though_its_slots_were_killed(watched: Watched) -> None
     """Nothing of it was lost for all that."""
     record = watched.study.record
     assert record.finished is not None
-    assert len(record.trials) == 15
+    assert len(record.trials) == 21
