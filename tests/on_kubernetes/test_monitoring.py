@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -71,6 +72,7 @@ Key = tuple[str, str, str]
 class Watched:
     """What was seen: each query's answers at several moments, alerts that fired and ended, and what is at home."""
 
+    release: Release
     prometheus: Prometheus
     began: float
     study: SweepResult
@@ -104,11 +106,16 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
         image = yaml.safe_load((CHART / "values.yaml").read_text())["prometheus"]["image"]
         images.push_prometheus(f"{image['repository']}:{image['tag']}")
     seconds = f"{SCRAPE_SECONDS:.0f}s"
-    values = {"prometheus.enabled": "true", "prometheus.scrapeInterval": seconds, "prometheus.memory": "512Mi"}
+    values = {
+        "console.optunaDashboard": "true",
+        "prometheus.enabled": "true",
+        "prometheus.scrapeInterval": seconds,
+        "prometheus.memory": "512Mi",
+    }
     release = opened("watched", mounted() | values, chart)
     share(release, photos)
     with forwarded(release) as prometheus:
-        seen = Watched(prometheus, time.time(), None, None, "")  # type: ignore[arg-type]
+        seen = Watched(release, prometheus, time.time(), None, None, "")  # type: ignore[arg-type]
         submit(release, "watched", SWEEP)
         assert eventually(lambda: reports(prometheus) >= 4, 240), release.log("sweep-watched")
         ask(seen)
@@ -266,3 +273,16 @@ def test_a_study_is_whole_though_its_slots_were_killed(watched: Watched) -> None
     record = watched.study.record
     assert record.finished is not None
     assert len(record.trials) == 21
+
+
+def test_optunas_dashboard_shows_the_study(watched: Watched, eventually: Eventually) -> None:
+    """In the console's pod, of which it hears by itself: it looks every half a minute."""
+    (console,) = watched.release.pods("app.kubernetes.io/component=console")
+    ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8081/api/studies').read().decode())"
+    command = ["exec", console["metadata"]["name"], "--container=optuna", "--", "python", "-c", ask]
+
+    def shows() -> bool:
+        studies = json.loads(watched.release.space(*command))["study_summaries"]
+        return [study["study_name"] for study in studies] == ["watched"]
+
+    assert eventually(shows, 60)
