@@ -70,7 +70,10 @@ Key = tuple[str, str, str]
 
 @dataclass
 class Watched:
-    """What was seen: each query's answers at several moments, alerts that fired and ended, and what is at home."""
+    """What was seen: each query's answers at several moments, alerts that fired and ended, and what is at home.
+
+    `moments` says at what time each dashboard has most to show.
+    """
 
     release: Release
     prometheus: Prometheus
@@ -79,6 +82,7 @@ class Watched:
     rows: pd.DataFrame
     killed: str
     answers: dict[Key, list[Returned]] = field(default_factory=lambda: defaultdict(list))
+    moments: dict[str, float] = field(default_factory=dict)
     fired: bool = False
     resolved: bool = False
 
@@ -121,6 +125,7 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
         ask(seen)
         seen.killed = kill_slots(release, prometheus, eventually)
         seen.fired = eventually(lambda: ("TinderboxSlotsLost", seen.killed) in prometheus.firing(), 60)
+        seen.moments = dict.fromkeys(("study", "nodes", "spark"), time.time() + 4 * SCRAPE_SECONDS)
         assert eventually(lambda: ask(seen) or release.ended("sweep-watched") is not None, 300)
         submit(release, "photos", JOB)
         assert eventually(lambda: labelled(prometheus) > 50, 240), release.log("infer-photos")
@@ -131,6 +136,7 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
                 f"the console does not tell of {name}"
             )
         ask(seen)
+        seen.moments["inference"] = time.time()
         for name in ("watched", "photos"):
             told = release.tinderbox("fetch", name)
             assert told.returncode == 0, told.stderr
@@ -139,8 +145,9 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
         seen.rows = ds.dataset(home / "photos" / "rows", partitioning="hive").to_table().to_pandas()
         yield seen
         if folder := os.environ.get("TINDERBOX_PREVIEW"):
-            window = [f"--from={seen.began:.0f}", f"--scrape={seconds}"]
-            draw([prometheus.url, folder, *window])
+            for name, moment in seen.moments.items():
+                window = [f"--from={seen.began:.0f}", f"--to={moment:.0f}", f"--scrape={seconds}"]
+                draw([prometheus.url, folder, f"--dashboard={name}", *window])
     unshare(release)
 
 
