@@ -48,9 +48,9 @@ def found() -> list[Builder[Panel]]:
         _sensitivity("linear", {}),
         panels.rows(
             "Trials one by one",
-            "The metric of the last report, its epoch, the last rung that was passed, and each parameter: of the trials "
-            "that run, of the best, and of the newest. Click a column to sort by it. A choice that is no number counts "
-            "by its place among the choices, from 0.",
+            "Of the trials that run, the best, and the newest: the metric of the last report, its epoch, the last rung "
+            "that was passed, and each parameter. Click a column to sort by it. A choice that is no number counts by "
+            "its place among the choices, from 0.",
             [" or ".join(columned)],
             panels.NUMBER,
         ).transformations(
