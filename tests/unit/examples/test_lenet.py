@@ -31,10 +31,15 @@ class FakeTrial:
     checkpoint: Path | None = None
     reports: dict[int, dict[str, float]] = field(default_factory=dict)
     newest: Save | None = None
+    examples: float = 0
 
     def report(self, epoch: int, checkpoint: Save | None = None, **metrics: float) -> None:
         """Remember a report."""
         self.reports[epoch], self.newest = metrics, checkpoint
+
+    def count(self, examples: float, seconds: float, steps: int = 1) -> None:
+        """Remember examples."""
+        self.examples += examples
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,7 @@ def test_digits_are_learnt_and_reported(digits: Dataset, tmp_path: Path) -> None
     assert list(trial.reports) == [1, 2, 3]
     assert set(trial.reports[3]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert trial.reports[3]["val_accuracy"] > 0.8
+    assert trial.examples == 3 * len(digits.train)
     assert trial.newest is not None
     with (tmp_path / "model").open("wb") as file:
         trial.newest(file)

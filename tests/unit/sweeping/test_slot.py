@@ -830,7 +830,7 @@ def test_children_end_with_their_slot(
         started = set(processes()) - before
         assert {slot.pid, *pids} <= started
         assert len(pids) == 2
-        assert any("sleep 300" in command for command in processes().values())
+        assert eventually(lambda: any("sleep 300" in command for command in processes().values()), 5)
     finally:
         slot.kill()
         slot.communicate()
