@@ -24,7 +24,7 @@ TOP = {
     "parrot": "macaw",
     "sunflower": "daisy",
 }
-COPIES, BROKEN = 30, 20
+COPIES, BROKEN = 60, 20
 
 JOB = """
 kind: infer
