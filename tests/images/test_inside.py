@@ -222,7 +222,7 @@ print(len(plotly.graph_objects.Figure(plotly.graph_objects.Scatter(y=[1, 2])).to
 
 
 def test_the_image_is_small(image: Image) -> None:
-    """At most 2.0 GB, archives and all."""
+    """At most 2.03 GB, archives and all; 2.0 is the aim, and 17 MB are still to be trimmed."""
     size = int(image.docker.run("image", "inspect", "--format", "{{.Size}}", image.name))
     assert size <= 2_030_000_000
 
