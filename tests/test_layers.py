@@ -22,6 +22,7 @@ LAYERS = {
     "data": 2,
     "models": 2,
     "sweeping": 3,
+    "training": 3,
     "inference": 3,
     "spark": 4,
     "kube": 4,

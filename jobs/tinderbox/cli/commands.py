@@ -110,6 +110,8 @@ def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
     if read.kind == "infer":
         say(console, f"{file}: {describe_plan(make_infer_plan(read, file.parent))}")
         return
+    if read.kind == "train":
+        raise NotImplementedError
     plan = make_plan(read, file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
     StudyFolder(job.storage, job.name)  # refuses a storage that cannot be opened, as `sweep` would

@@ -4,9 +4,19 @@ from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz,
 from tinderbox.config.infer import InferJob
 from tinderbox.config.metric import COLUMNS, Constraint, Metric
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
-from tinderbox.config.reading import AnyJob, check_infer, check_sweep, read_any, read_infer, read_sweep
+from tinderbox.config.reading import (
+    AnyJob,
+    check_infer,
+    check_sweep,
+    check_train,
+    read_any,
+    read_infer,
+    read_sweep,
+    read_train,
+)
 from tinderbox.config.search import Search, WarmStart, Zoom
 from tinderbox.config.sweep import Budget, SweepJob
+from tinderbox.config.train import TrainJob
 
 __all__ = [
     "COLUMNS",
@@ -30,12 +40,15 @@ __all__ = [
     "Split",
     "SweepJob",
     "Table",
+    "TrainJob",
     "Value",
     "WarmStart",
     "Zoom",
     "check_infer",
     "check_sweep",
+    "check_train",
     "read_any",
     "read_infer",
     "read_sweep",
+    "read_train",
 ]

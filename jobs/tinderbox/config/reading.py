@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +13,17 @@ from pydantic import ValidationError
 from tinderbox.config.infer import InferJob
 from tinderbox.config.mistakes import explain
 from tinderbox.config.sweep import SweepJob
+from tinderbox.config.train import TrainJob
 from tinderbox.errors import BadInput
 
-AnyJob = SweepJob | InferJob
-Job = TypeVar("Job", SweepJob, InferJob)
+AnyJob = SweepJob | InferJob | TrainJob
+Job = TypeVar("Job", SweepJob, InferJob, TrainJob)
 
-KINDS: dict[str, type[SweepJob] | type[InferJob]] = {"sweep": SweepJob, "infer": InferJob}
-
+KINDS: dict[str, type[SweepJob] | type[InferJob] | type[TrainJob]] = {
+    "sweep": SweepJob,
+    "infer": InferJob,
+    "train": TrainJob,
+}
 
 _PLAIN = {
     "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
@@ -95,6 +99,15 @@ def read_infer(path: Path, changes: Iterable[str] = ()) -> InferJob:
     return check_infer(read_tree(path, changes), str(path))
 
 
+def read_train(path: Path, changes: Iterable[str] = ()) -> TrainJob:
+    """Return the training that a job file describes, as `read_sweep` does a sweep.
+
+    Raises:
+        BadInput: The file cannot be read or is not a valid training.
+    """
+    return check_train(read_tree(path, changes), str(path))
+
+
 def read_any(path: Path, changes: Iterable[str] = ()) -> AnyJob:
     """Return the job that a file describes, whatever its kind.
 
@@ -102,7 +115,8 @@ def read_any(path: Path, changes: Iterable[str] = ()) -> AnyJob:
         BadInput: The file cannot be read or holds no valid job.
     """
     tree = read_tree(path, changes)
-    return check_infer(tree, str(path)) if tree.get("kind") == "infer" else check_sweep(tree, str(path))
+    checks: dict[Any, Callable[[dict[str, Any], str], AnyJob]] = {"infer": check_infer, "train": check_train}
+    return checks.get(tree.get("kind"), check_sweep)(tree, str(path))
 
 
 def read_tree(path: Path, changes: Iterable[str] = ()) -> dict[str, Any]:
@@ -133,6 +147,15 @@ def check_infer(tree: dict[str, Any], where: str) -> InferJob:
         BadInput: The tree is not a valid batch inference.
     """
     return _check(tree, InferJob, "infer", where)
+
+
+def check_train(tree: dict[str, Any], where: str) -> TrainJob:
+    """Return the training that a tree of plain values describes.
+
+    Raises:
+        BadInput: The tree is not a valid training.
+    """
+    return _check(tree, TrainJob, "train", where)
 
 
 def _check(tree: dict[str, Any], model: type[Job], kind: str, where: str) -> Job:
