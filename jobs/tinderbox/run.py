@@ -14,7 +14,10 @@ _PACKAGES = ("tinderbox", "pyspark", "tensorflow-cpu", "tensorflow", "keras", "n
 
 @dataclass(frozen=True)
 class Run:
-    """What a result depends on; digests are SHA-256 in hexadecimal, empty where there is nothing to digest."""
+    """What a result depends on; digests are SHA-256 in hexadecimal, empty where there is nothing to digest.
+
+    `model` is that of the network that training begins with: of its file, or of what builds it.
+    """
 
     name: str
     configuration: str
@@ -22,11 +25,12 @@ class Run:
     code: str
     python: str
     versions: dict[str, str]
+    model: str = ""
 
 
-def identify(name: str, configuration: dict[str, Any], data: str, code: str) -> Run:
-    """Return the identity of a run with this configuration and these digests of data and code."""
-    return Run(name, digest_tree(configuration), data, code, platform.python_version(), installed_versions())
+def identify(name: str, configuration: dict[str, Any], data: str, code: str, model: str = "") -> Run:
+    """Return the identity of a run with this configuration and these digests of data, code and model."""
+    return Run(name, digest_tree(configuration), data, code, platform.python_version(), installed_versions(), model)
 
 
 def digest_tree(tree: dict[str, Any]) -> str:

@@ -25,6 +25,8 @@ def test_a_run_knows_what_it_depends_on() -> None:
     assert identified.configuration == run.digest_tree({"epochs": 2})
     assert identified.python == platform.python_version()
     assert {"tinderbox", "pyspark", "numpy", "optuna"} <= set(identified.versions)
+    assert identified.model == ""
+    assert run.identify("small", {}, "", "", "e" * 64).model == "e" * 64
 
 
 def test_what_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -45,6 +46,14 @@ def test_a_job_and_its_identity_come_back(folder: StudyFolder) -> None:
     assert list(job["parameters"]) == ["b", "a"]
     assert folder.read_run() == RUN
     assert folder.exists()
+
+
+def test_an_identity_of_an_earlier_release_comes_back(folder: StudyFolder) -> None:
+    """It knows nothing of a model."""
+    told = json.loads(folder.read("run.json"))
+    del told["model"]
+    folder.write("run.json", json.dumps(told).encode())
+    assert folder.read_run() == RUN
 
 
 def test_studies_are_found_by_name(storage: str, folder: StudyFolder) -> None:
