@@ -2,8 +2,8 @@
 
 Names follow Prometheus's own rules: seconds and bytes, `_total` for what only grows. Labels are bounded: a study tells
 of the trials that run, and of `MOST_TRIALS` each of the best, of those that ended last, and of those that were paused
-last; sentences go to log, record and report. `node` is the machine below a pod, `run` the name of a study or a batch
-inference; namespace and pod are Prometheus's own.
+last; sentences go to log, record and report. `node` is the machine below a pod, `run` the name of a study, a batch
+inference or a training; namespace and pod are Prometheus's own.
 """
 
 from __future__ import annotations
@@ -112,18 +112,72 @@ INFERENCE_SECONDS_LEFT = Metric(
     "tinderbox_inference_left_seconds", "gauge", ("run",), "Estimate of the time until a batch inference ends."
 )
 
+# A training, told by its driver from its record, and after its end by the console.
+
+TRAINING_INFO = Metric("tinderbox_training_info", "gauge", ("run", "mode", "model"), "Always 1.")
+TRAINING_OVER = Metric("tinderbox_training_over", "gauge", ("run",), "Whether a training has ended: 1, or 0 before.")
+TRAINING_SECONDS = Metric("tinderbox_training_seconds", "gauge", ("run",), "For how long drivers have worked on it.")
+TRAINING_SECONDS_LEFT = Metric(
+    "tinderbox_training_left_seconds", "gauge", ("run",), "Estimate of the time until a training ends, if there is one."
+)
+TRAINING_EPOCH = Metric("tinderbox_training_epoch", "gauge", ("run",), "Epochs that are done.")
+TRAINING_EPOCHS_WANTED = Metric(
+    "tinderbox_training_epochs_wanted", "gauge", ("run",), "Epochs of a training, unless it stops early."
+)
+TRAINING_STEP = Metric("tinderbox_training_step", "gauge", ("run",), "Steps so far, none of them counted twice.")
+TRAINING_VALUE = Metric(
+    "tinderbox_training_value", "gauge", ("run", "metric"), "A metric of the last epoch, such as loss or val_top1."
+)
+TRAINING_WORKERS = Metric(
+    "tinderbox_training_workers", "gauge", ("run", "state"), "Workers: those that train, and those that wait to."
+)
+TRAINING_WORKERS_WANTED = Metric(
+    "tinderbox_training_workers_wanted", "gauge", ("run",), "Workers that a training is to have."
+)
+TRAINING_ATTEMPTS = Metric(
+    "tinderbox_training_attempts_total", "counter", ("run", "outcome"), "Attempts of a training by how they ended."
+)
+CHECKPOINT_TIME = Metric(
+    "tinderbox_training_checkpoint_timestamp_seconds", "gauge", ("run",), "Unix time of the last checkpoint, if of any."
+)
+CHECKPOINT_STEP = Metric(
+    "tinderbox_training_checkpoint_step", "gauge", ("run",), "The step of the last checkpoint, 0 without one."
+)
+CHECKPOINT_INTERVAL = Metric(
+    "tinderbox_training_checkpoint_interval_steps", "gauge", ("run",), "Steps from one checkpoint to the next."
+)
+
 # A pod, told by its exporter, which its workers feed; on one machine the driver is the pod.
 
 POD_INFO = Metric("tinderbox_pod_info", "gauge", ("node", "role"), "Always 1; role is driver, executor or console.")
 EXAMPLES = Metric(
-    "tinderbox_examples_total", "counter", ("node", "run", "kind"), "Examples trained on (sweep) or labelled (infer)."
+    "tinderbox_examples_total",
+    "counter",
+    ("node", "run", "kind"),
+    "Examples trained on (sweep, train) or labelled (infer).",
 )
 STEP_SECONDS = Metric(
     "tinderbox_step_seconds",
     "histogram",
     ("node", "run"),
-    "Time of one training step, as Keras's callback sees it.",
+    "Time of one training step; of a training, what it waits for other workers is a part of it.",
     _STEPS,
+)
+SYNC_SECONDS = Metric(
+    "tinderbox_sync_seconds",
+    "histogram",
+    ("node", "run"),
+    "The part of a training step that is exchange with other workers.",
+    _STEPS,
+)
+SYNC_BYTES = Metric(
+    "tinderbox_sync_bytes_total", "counter", ("node", "run", "mode"), "What workers have sent to each other."
+)
+SYNC_DENSE_BYTES = Metric(
+    "tinderbox_sync_dense_bytes_total",
+    "counter",
+    ("node", "run", "mode"),
+    "What the same exchange had taken with whole gradients.",
 )
 HANDOVER_SECONDS = Metric(
     "tinderbox_handover_seconds",
