@@ -75,7 +75,7 @@ class Function(Closed):
 
 
 class Memory(Closed):
-    """Arrays that a notebook passed to `tinderbox.sweep`, known by their digest; a job file cannot hold them."""
+    """Arrays that a notebook passed to Tinderbox, known by their digest; a job file cannot hold them."""
 
     source: Literal["memory"]
     digest: str

@@ -11,8 +11,11 @@ from tinderbox.config.model import Closed, FunctionName, Name, Seconds
 
 LONGEST_SECONDS = 3650 * 86_400
 
-Plain = bool | int | float | str | list[float] | list[int] | None
-"""What an argument of a model, an optimizer or a schedule can be."""
+Plain = bool | int | float | str | list[float] | list[int]
+"""What an argument of a model, an optimizer or a schedule can be; one that is to be None is left out."""
+
+METRICS = ("loss", "top1", "top5", "mae", "mse")
+"""What a history has of each epoch, as far as it fits the task; those of validation are called `val_` and so."""
 
 
 class Network(Closed):
@@ -36,9 +39,8 @@ class Network(Closed):
     def _check(self) -> Network:
         given = [key for key in ("name", "build", "path") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"a network is a name, a build function or a path, one of the three, got {given or 'none'}"
-            )
+            told = " and ".join(given) or "none of them"
+            raise ValueError(f"a network is a name, a build function or a path, one of the three, got {told}")
         if self.path is None and self.weights is not None:
             raise ValueError("weights belong to an architecture at path; leave them out")
         if self.path is not None and (self.parameters or self.study is not None):
@@ -149,6 +151,13 @@ class EarlyStopping(Closed):
     patience: int = Field(default=3, ge=1, le=1_000_000)
     min_delta: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _check(self) -> EarlyStopping:
+        if self.metric.removeprefix("val_") not in METRICS:
+            known = ", ".join(METRICS)
+            raise ValueError(f"metric is one of {known}, or of these with val_ before it, got {self.metric}")
+        return self
+
     @property
     def sign(self) -> int:
         """What values of the metric are multiplied by so that less is better."""
@@ -186,8 +195,8 @@ class TrainJob(Closed):
         default="float32", description="what layers compute in; bfloat16 and float16 keep their variables in float32"
     )
     batch: Batch = Batch()
-    epochs: int = Field(ge=1, le=1_000_000)
-    workers: int = Field(default=2, ge=1, le=1_000)
+    epochs: int = Field(ge=1, le=1_000_000, description="how often every example is trained on")
+    workers: int = Field(default=2, ge=1, le=1_000, description="processes that train together")
     cores: int = Field(default=1, ge=1, le=1_024, description="cores, and TensorFlow threads, of one worker")
     gpus: int = Field(
         default=0, ge=0, le=64, description="GPUs of one worker, which share its batch by MirroredStrategy"
@@ -246,4 +255,6 @@ class TrainJob(Closed):
                 raise ValueError(
                     f"precision: float16 scales its loss, which mode {self.mode.name} cannot share; use bfloat16"
                 )
+        if self.deterministic and self.mode.name == "threshold" and self.workers > 1:
+            raise ValueError("deterministic: in mode threshold it counts whose update comes first; leave it out")
         return self
