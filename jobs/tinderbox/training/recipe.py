@@ -26,3 +26,5 @@ class Recipe:
     validation: int
     data: str
     """The SHA-256 of the data set."""
+    build: bytes | None = None
+    """A notebook's own build function, by cloudpickle, in the place of the one that the job names."""
