@@ -1,13 +1,13 @@
-"""What a driver tells Prometheus of its study or batch inference while that runs."""
+"""What a driver tells Prometheus of its study, batch inference or training while that runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tinderbox.api.keeping import Keeper
-from tinderbox.config import SweepJob
+from tinderbox.config import SweepJob, TrainJob
 from tinderbox.inference.measures import Left, measure
 from tinderbox.inference.summary import Summary, from_json, merge
 from tinderbox.storage.room import look_at_room
@@ -15,6 +15,7 @@ from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.measures import Measures
 from tinderbox.sweeping.server import Server
+from tinderbox.training.measures import Standing, measure_training
 
 if TYPE_CHECKING:
     from tinderbox.metrics.catalogue import Sample
@@ -31,6 +32,17 @@ def study_source(server: Server, job: SweepJob) -> Source:
     def tell() -> Iterator[Sample]:
         if server.is_running:
             yield from server.call(look)
+        yield from look_at_room(job.storage)
+
+    return tell
+
+
+def training_source(look: Callable[[], Standing | None], job: TrainJob) -> Source:
+    """Return what tells of a training; `look` says how it stands, or None while nobody can tell."""
+
+    def tell() -> Iterator[Sample]:
+        if (now := look()) is not None:
+            yield from measure_training(job, now)
         yield from look_at_room(job.storage)
 
     return tell

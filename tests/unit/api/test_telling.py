@@ -1,4 +1,4 @@
-"""What a driver tells of its study or batch inference, while it runs and around that."""
+"""What a driver tells of its study, batch inference or training, while it runs and around that."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from tinderbox.api.keeping import Keeper
 from tinderbox.api.labelled import summary_of
 from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, make_plan
-from tinderbox.api.telling import RowsSource, study_source
+from tinderbox.api.telling import RowsSource, study_source, training_source
 from tinderbox.api.watcher import Quiet
-from tinderbox.config import check_sweep
+from tinderbox.config import check_sweep, check_train
 from tinderbox.data import from_arrays
 from tinderbox.errors import TinderboxError
 from tinderbox.metrics.exporter import Exporter
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.messages import Ask
+from tinderbox.training.measures import Standing
+from tinderbox.training.records import Position
 
 Rows = Callable[..., pa.Table]
 
@@ -211,3 +213,17 @@ def test_files_that_went_meanwhile(rows_folder: RowsFolder, make_rows: Rows) -> 
     note(rows_folder, 0, ["/a", "/b", "/c"])
     source = RowsSource(rows_folder, Keeper(rows_folder, Quiet()), rows_folder.root, files=1)
     assert told(source)["tinderbox_inference_left_files"] == 0
+
+
+# Trainings
+
+
+def test_a_training_is_told_while_somebody_can_tell(tmp_path: Path) -> None:
+    """Before and after that, its storage is."""
+    tree = {"kind": "train", "name": "t", "model": "lenet5", "epochs": 2, "storage": str(tmp_path)}
+    now: list[Standing | None] = [None, Standing(Position(1, 0, 20), over=False, seconds=3.0), None]
+    source = training_source(lambda: now.pop(0), check_train(tree, "test"))
+    before, during, after = told(source), told(source), told(source)
+    assert set(before) == set(after) == {"tinderbox_storage_size_bytes", "tinderbox_storage_free_bytes"}
+    assert during["tinderbox_training_step"] == 20
+    assert set(before) < set(during)
