@@ -78,13 +78,17 @@ class Counts:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one worker has to tell of an epoch that it has ended; `epoch` counts from 1."""
+    """What one worker has to tell of an epoch that it has ended; `epoch` counts from 1.
+
+    `step` counts all steps so far, from the beginning of the run, as a position does; `counts` are those of the epoch.
+    """
 
     rank: int
     epoch: int
     train: Sums
     validation: Sums
     counts: Counts
+    step: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,237 @@
+"""Every path of a training, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinderbox import checkpoint
+from tinderbox.checkpoint import Save
+from tinderbox.errors import BadInput
+from tinderbox.storage.folder import BLOCK
+from tinderbox.storage.log import SegmentLog
+from tinderbox.storage.runs import RunFolder
+from tinderbox.training.records import Position, Resume
+
+MODEL, HISTORY, CONFUSION, REPORT = "model.keras", "history.jsonl", "confusion.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole checkpoint: which attempt made it, where, and the digest and size in bytes of each part by its rank."""
+
+    attempt: int
+    position: Position
+    digests: dict[int, str]
+    sizes: dict[int, int]
+
+    @property
+    def resume(self) -> Resume:
+        """What an attempt goes on from."""
+        return Resume(self.position, dict(self.digests))
+
+    @property
+    def size(self) -> int:
+        """How many bytes all parts have together."""
+        return sum(self.sizes.values())
+
+
+class TrainFolder(RunFolder):
+    """One training below a storage folder or URL.
+
+    train.yaml, run.json                              the job, and its identity
+    submission                                        by what a cluster's driver was last submitted
+    events/000001-000000.jsonl                        the record, a segment for each driver generation
+    history.jsonl                                     a line for each epoch
+    checkpoints/step-000000430/part-0                 what worker 0 needs to go on from there
+    checkpoints/step-000000430/manifest.json          all parts are there, with these digests
+    logs/attempt-2-worker-1.log                       what a worker printed
+    model.keras, confusion.json, report.html          what the training is for
+
+    A checkpoint without a manifest, or with another digest, does not count: the one before it does.
+    """
+
+    kind, job_file = "training", "train.yaml"
+
+    def log(self) -> SegmentLog:
+        """Return the log of the run's record, with a new generation begun."""
+        return SegmentLog(self._files, self.path("events"))
+
+    def keepsakes(self) -> list[str]:
+        """Return the names of the files worth taking home: all but checkpoints and what workers printed."""
+        return [name for name in self.names() if name.partition("/")[0] not in ("checkpoints", "logs")]
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many files the run's record has now, and how many bytes are in them: it only grows."""
+        self._files.invalidate_cache()
+        sizes = [found["size"] for found in self._files.find(self.path("events"), detail=True).values()]
+        return len(sizes), sum(sizes)
+
+    # Checkpoints
+
+    async def take_part(self, step: int, rank: int, blocks: AsyncIterator[bytes], sha256: str) -> int:
+        """Store a part of a checkpoint whole or not at all as it arrives; return its size in bytes.
+
+        Raises:
+            BadInput: What arrived has another digest.
+        """
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
+            path, hashed = Path(scratch, "part"), hashlib.sha256()
+            with path.open("wb") as file:
+                async for block in blocks:
+                    hashed.update(block)
+                    await asyncio.to_thread(file.write, block)
+            if hashed.hexdigest() != sha256:
+                raise BadInput(f"part {rank} of step {step} arrived with digest {hashed.hexdigest()}, not {sha256}")
+            await asyncio.to_thread(self._put, part_name(step, rank), path)
+            return path.stat().st_size
+
+    def keep_part(self, step: int, rank: int, save: Save) -> tuple[str, int]:
+        """Store a part of a checkpoint whole or not at all; return its digest and its size in bytes."""
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
+            path = Path(scratch, "part")
+            checkpoint.write(save, path)
+            self._put(part_name(step, rank), path)
+            return checkpoint.digest(path)
+
+    def _put(self, name: str, path: Path) -> None:
+        with path.open("rb") as source, self.replacing(name) as file:
+            shutil.copyfileobj(source, file, BLOCK)
+
+    def complete(self, manifest: Manifest) -> None:
+        """Let a checkpoint count, whose parts are all there."""
+        tree = {
+            "attempt": manifest.attempt,
+            "epoch": manifest.position.epoch,
+            "examples": manifest.position.examples,
+            "step": manifest.position.step,
+            "parts": [
+                {"rank": rank, "sha256": sha256, "size": manifest.sizes[rank]}
+                for rank, sha256 in sorted(manifest.digests.items())
+            ],
+        }
+        self.write(manifest_name(manifest.position.step), json.dumps(tree, indent=2).encode())
+
+    def manifests(self) -> list[Manifest]:
+        """Return the checkpoints that are said to be whole, the newest first; a manifest that is none is left out."""
+        steps = {name.split("/")[1] for name in self.names("checkpoints") if name.count("/") == 2}
+        found = (self._read_manifest(f"checkpoints/{step}/manifest.json") for step in steps)
+        return sorted(filter(None, found), key=lambda manifest: manifest.position.step, reverse=True)
+
+    def _read_manifest(self, name: str) -> Manifest | None:
+        try:
+            tree = json.loads(self.read(name))
+            return Manifest(
+                tree["attempt"],
+                Position(tree["epoch"], tree["examples"], tree["step"]),
+                {part["rank"]: part["sha256"] for part in tree["parts"]},
+                {part["rank"]: part["size"] for part in tree["parts"]},
+            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def newest(self, before: int | None = None) -> Manifest | None:
+        """Return the newest checkpoint that is whole, or the newest one before a step; each part's digest is looked at.
+
+        What is damaged is passed over in favour of the one before.
+        """
+        known = (found for found in self.manifests() if before is None or found.position.step < before)
+        return next((manifest for manifest in known if self.is_whole(manifest)), None)
+
+    def at_epoch(self, epoch: int) -> Manifest | None:
+        """Return the whole checkpoint at the end of an epoch, None where there is none."""
+        ends = (found for found in self.manifests() if (found.position.epoch, found.position.examples) == (epoch, 0))
+        return next(filter(self.is_whole, ends), None)
+
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether all parts are there, as they were when they were stored."""
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
+            for rank, sha256 in manifest.digests.items():
+                try:
+                    path = self.fetch(part_name(manifest.position.step, rank), Path(scratch))
+                    if checkpoint.digest(path) != (sha256, manifest.sizes[rank]):
+                        return False
+                except FileNotFoundError:
+                    return False
+        return True
+
+    async def send_part(self, step: int, rank: int) -> AsyncIterator[bytes]:
+        """Yield a part of a checkpoint, in blocks.
+
+        Raises:
+            FileNotFoundError: It is gone.
+        """
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
+            path = await asyncio.to_thread(self.fetch, part_name(step, rank), Path(scratch))
+            with path.open("rb") as file:
+                while block := await asyncio.to_thread(file.read, BLOCK):
+                    yield block
+
+    def prune(self, keep: int, best: int | None = None) -> list[int]:
+        """Remove all but the newest `keep` checkpoints and that of the best epoch; return the steps that were removed.
+
+        Parts without a manifest go, too, where a newer checkpoint is whole: those of attempts that were cut short.
+        """
+        known = self.manifests()
+        kept = {manifest.position.step for manifest in known[:keep]}
+        kept |= {found.position.step for found in known if (found.position.epoch, found.position.examples) == (best, 0)}
+        newest = known[0].position.step if known else -1
+        names = self.names("checkpoints")
+        removed = set[int]()
+        for name in sorted(names, key=lambda name: not name.endswith("manifest.json")):  # or its parts would be missed
+            step = int(name.split("/")[1].removeprefix("step-"))
+            if step <= newest and step not in kept:
+                self.remove(name)
+                removed.add(step)
+        for step in removed if self.is_local else ():
+            shutil.rmtree(self.path("checkpoints", step_name(step)), ignore_errors=True)
+        return sorted(removed)
+
+    # What a training is for
+
+    def write_history(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Keep the history, a line for each epoch; what is no finite number becomes a text."""
+        lines = (json.dumps({key: _finite(value) for key, value in row.items()}) for row in rows)
+        self.write(HISTORY, "".join(f"{line}\n" for line in lines).encode())
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """Return the rows of the history, none where there is none yet; NaN and infinities are numbers again."""
+        if not self.has(HISTORY):
+            return []
+        rows = map(json.loads, self.read(HISTORY).decode().splitlines())
+        return [{key: float(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+
+    def write_log(self, attempt: int, rank: int, text: str) -> None:
+        """Keep what a worker has printed in an attempt."""
+        self.write(worker_log_name(attempt, rank), text.encode())
+
+
+def _finite(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+
+
+def step_name(step: int) -> str:
+    """Return the name of a checkpoint's folder."""
+    return f"step-{step:09d}"
+
+
+def part_name(step: int, rank: int) -> str:
+    """Return the name, in a run, of a part of a checkpoint."""
+    return f"checkpoints/{step_name(step)}/part-{rank}"
+
+
+def manifest_name(step: int) -> str:
+    """Return the name, in a run, of what says that a checkpoint is whole."""
+    return f"checkpoints/{step_name(step)}/manifest.json"
+
+
+def worker_log_name(attempt: int, rank: int) -> str:
+    """Return the name, in a run, of what a worker printed."""
+    return f"logs/attempt-{attempt}-worker-{rank}.log"
