@@ -31,6 +31,8 @@ class Attempt:
     ended: AttemptEnded | None = None
     progress: int = 0
     """How many epochs and checkpoints it has made."""
+    last: EpochEnded | None = None
+    """The last epoch that it ended: where the next attempt began before it, the history has another in its place."""
 
     @property
     def number(self) -> int:
@@ -87,7 +89,8 @@ class Training:
         attempt.members[event.member.rank] = event.member
 
     def _learn(self, event: EpochEnded) -> None:
-        self.attempts[event.attempt - 1].progress += 1
+        attempt = self.attempts[event.attempt - 1]
+        attempt.progress, attempt.last = attempt.progress + 1, event
         self.history = [*(row for row in self.history if row.epoch < event.epoch), event]
 
     def _keep(self, event: CheckpointKept) -> None:

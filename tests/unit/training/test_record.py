@@ -91,6 +91,7 @@ def test_an_epoch_that_is_done_again_stands_in_the_history_once() -> None:
     assert list(run.checkpoints) == [10]
     assert run.running is run.attempts[1]
     assert [attempt.progress for attempt in run.attempts] == [4, 1]
+    assert [attempt.last.epoch for attempt in run.attempts] == [3, 2]
 
 
 def test_an_attempt_of_a_driver_that_was_killed_has_ended() -> None:
