@@ -1,0 +1,126 @@
+"""A round of mode averaging: what its shares are told, what they answer, and how answers are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinderbox.errors import TinderboxError
+from tinderbox.failure import Failure
+from tinderbox.training.progress import add
+from tinderbox.training.record import Outcome
+from tinderbox.training.records import Counts, Position, Sums
+from tinderbox.training.state import State
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Build the model, and answer with the state that training begins with."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Take so many steps from a position, or as many as its epoch has left, and answer with the new state."""
+
+    position: Position
+    steps: int
+
+
+@dataclass(frozen=True)
+class Validate:
+    """Measure this share of the validation examples, and count what was taken for what, where that is wanted."""
+
+    confusion: bool = False
+
+
+@dataclass(frozen=True)
+class Export:
+    """Answer with the model's file."""
+
+
+Work = Begin | Train | Validate | Export
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one share, or several together, have to say.
+
+    `state` is the mean over shares, in which each counts by its `weight`, the examples it was trained on; `position` is
+    the one after the steps. `places` says who did the shares, by rank: the names of the node and the pod. `again` are
+    sentences of shares that Spark had to compute more than once. `failure` is what a share has raised.
+    """
+
+    weight: int = 0
+    state: State | None = None
+    position: Position = Position()
+    sums: Sums = Sums(0, {})
+    counts: Counts = Counts()
+    confusion: NDArray[np.int64] | None = None
+    model: bytes | None = None
+    places: tuple[tuple[int, str, str], ...] = ()
+    again: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+
+def join(answers: Sequence[Answer]) -> Answer:
+    """Return several answers, in the order of their ranks, as one; workers side by side take as long as the slowest."""
+    first, *others = answers
+    counts = first.counts
+    for answer in others:
+        both = add(counts, answer.counts)
+        steps, seconds = max(counts.steps, answer.counts.steps), max(counts.seconds, answer.counts.seconds)
+        waited = max(counts.sync_seconds, answer.counts.sync_seconds)
+        counts = Counts(steps, both.examples, seconds, waited, both.sent, both.dense)
+    matrices = [answer.confusion for answer in answers if answer.confusion is not None]
+    return Answer(
+        weight=sum(answer.weight for answer in answers),
+        state=_mean([(answer.weight, answer.state) for answer in answers if answer.state is not None]),
+        position=first.position,
+        sums=sum((answer.sums for answer in answers), start=Sums(0, {})),
+        counts=counts,
+        confusion=np.sum(matrices, axis=0) if matrices else None,
+        model=next((answer.model for answer in answers if answer.model is not None), None),
+        places=tuple(place for answer in answers for place in answer.places),
+        again=tuple(told for answer in answers for told in answer.again),
+        failure=next((answer.failure for answer in answers if answer.failure is not None), None),
+    )
+
+
+def _mean(states: Sequence[tuple[int, State]]) -> State | None:
+    """Return the mean of states in double precision, whole numbers as the first one has them: they are alike in all.
+
+    A weighted mean of equal numbers is that number: their products with weights below 2^29 are exact, and so are sums.
+    """
+    if len(states) < 2:
+        return states[0][1] if states else None
+    total = sum(weight for weight, _ in states)
+    if not total:
+        return states[0][1]
+    mean: NDArray[Any] = np.zeros(len(states[0][1].floats))
+    for weight, state in states:
+        if weight:  # a share without an example has nothing to say, and its infinities would count
+            mean += np.multiply(state.floats, weight, dtype=np.float64)
+    return State(mean / total, states[0][1].integers)
+
+
+class RoundLost(TinderboxError):
+    """A round did not come to its end, by nobody's mistake: it may be run again."""
+
+    def __init__(self, outcome: Outcome, cause: str) -> None:
+        super().__init__(cause)
+        self.outcome: Outcome = outcome
+
+
+class Rounds(Protocol):
+    """Runs rounds of shares, one for each rank."""
+
+    def run(self, work: Work, state: State | None, shares: int) -> Answer:
+        """Have `shares` workers do their shares from a state, and return their answers joined.
+
+        Raises:
+            RoundLost: A share was lost more often than Spark repeats it, or is frozen.
+        """
