@@ -31,7 +31,8 @@ class Assignment:
     """What a worker is in one attempt: its `rank` of `workers`, and the `addresses` (host:port) of all, by rank.
 
     `scale` is what the learning rate is multiplied by, because fewer workers are there than were wanted. `rejoins` is
-    true for a worker that takes the place of a lost one while the others go on (mode threshold).
+    true for a worker that takes the place of a lost one while the others go on (mode threshold). Its workers talk to
+    nobody who does not know `secret`, which is the same for all of an attempt, at least 32 random characters.
     """
 
     attempt: int
@@ -41,6 +42,7 @@ class Assignment:
     resume: Resume | None = None
     scale: float = 1.0
     rejoins: bool = False
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
