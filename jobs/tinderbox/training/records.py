@@ -32,7 +32,9 @@ class Assignment:
 
     `scale` is what the learning rate is multiplied by, because fewer workers are there than were wanted. `rejoins` is
     true for a worker that takes the place of a lost one while the others go on (mode threshold). Its workers talk to
-    nobody who does not know `secret`, which is the same for all of an attempt, at least 32 random characters.
+    nobody who does not know `secret`, which is the same for all of an attempt, at least 32 random characters. Where it
+    is `over`, nothing is left to train: workers load what they resume from, and finish. In mode threshold the address
+    of a worker that was lost and is not replaced yet is empty.
     """
 
     attempt: int
@@ -43,6 +45,7 @@ class Assignment:
     scale: float = 1.0
     rejoins: bool = False
     secret: str = field(default="", repr=False)
+    over: bool = False
 
 
 @dataclass(frozen=True)
