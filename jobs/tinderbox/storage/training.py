@@ -21,6 +21,10 @@ from tinderbox.storage.runs import RunFolder
 from tinderbox.training.records import Position, Resume
 
 MODEL, HISTORY, CONFUSION, REPORT = "model.keras", "history.jsonl", "confusion.json", "report.html"
+CLASSES = "classes.json"
+"""The names of the classes that the data has, in the order of the model's outputs; not there for a regression."""
+TEST = "test.json"
+"""The metrics of the model on test examples, by name; not there where the data has none."""
 
 
 @dataclass(frozen=True)
