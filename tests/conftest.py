@@ -16,11 +16,12 @@ import pyarrow as pa
 import pytest
 
 from tinderbox.api.plan import describe_job
-from tinderbox.config import check_infer, check_sweep
+from tinderbox.config import check_infer, check_sweep, check_train
 from tinderbox.inference.summary import Summary, summarise, to_json
 from tinderbox.run import identify
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 from tinderbox.sweeping.events import (
     AttemptEnded,
     AttemptStarted,
@@ -33,6 +34,7 @@ from tinderbox.sweeping.events import (
     TrialProposed,
     encode,
 )
+from tinderbox.training import record
 
 _TAG = "TINDERBOX_TEST_RUN"
 
@@ -164,6 +166,43 @@ def labelled(tmp_path: Path) -> RowsFolder:
         folder.keep(number, rows, to_json(summarise(rows, 1_780_000_000.0 + number, 2.0)))
     folder.finish(3)
     return folder
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> TrainFolder:
+    """A training of two epochs as a run leaves it, but for model and report; worker 1 was killed in attempt 1."""
+    storage = str(tmp_path / "studies")
+    tree = {"kind": "train", "name": "lenet", "model": "lenet5", "epochs": 2, "storage": storage}
+    job = describe_job(check_train(tree, "test"))
+    folder = TrainFolder(storage, "lenet")
+    folder.write_job(job, identify("lenet", job, "d" * 64, "", "m" * 64))
+    folder.write("classes.json", b'["cat", "dog"]')
+    folder.write("confusion.json", b"[[5, 1], [2, 2]]")
+    for attempt, worker in ((1, 0), (1, 1), (2, 0)):
+        folder.write_log(attempt, worker, f"worker {worker} in attempt {attempt}\n")
+    log = folder.log()
+    log.append(b"".join(record.encode(event) for event in _course()))
+    log.close()
+    return folder
+
+
+def _course() -> Iterator[record.Event]:
+    members = [record.Member(rank=rank, name=f"worker-{rank}", node=f"node-{rank}") for rank in range(2)]
+    metrics = {"loss": 2.0, "top1": 0.5, "top5": 0.75, "val_loss": 1.5, "val_top1": 0.6, "val_top5": 0.8}
+    told = {"examples": 1078, "seconds": 2.0, "sent": 4096, "dense": 65536}
+    yield record.RunBegan(time=100, generation=1, workers=2, epochs=2)
+    yield record.AttemptBegan(time=101, attempt=1, members=members)
+    yield record.EpochEnded(time=110, attempt=1, epoch=1, step=9, workers=2, metrics=metrics, **told)
+    yield record.CheckpointKept(
+        time=111, attempt=1, epoch=1, examples=0, step=9, parts={0: "a" * 64, 1: "b" * 64}, size=80
+    )
+    killed = {"outcome": "killed", "cause": "worker 1 on node-1 was killed by SIGKILL", "details": "Killed\n"}
+    yield record.AttemptEnded(time=112, attempt=1, member=members[1], **killed)
+    yield record.AttemptBegan(time=113, attempt=2, members=members[:1], epoch=1, step=9, scale=0.5)
+    better = {name: value / 2 if "loss" in name else value + 0.1 for name, value in metrics.items()}
+    yield record.EpochEnded(time=120, attempt=2, epoch=2, step=26, workers=1, metrics=better, **told)
+    yield record.AttemptEnded(time=121, attempt=2, outcome="complete")
+    yield record.RunEnded(time=122, epoch=2)
 
 
 def _history() -> Iterator[Event]:

@@ -14,7 +14,7 @@ from tinderbox.api.guard import guarded
 from tinderbox.api.inference import InferPlan
 from tinderbox.api.keeping import Keeper
 from tinderbox.api.labelled import InferResult, keep_choice, write_report
-from tinderbox.api.plan import describe_job
+from tinderbox.api.plan import check_kind, describe_job
 from tinderbox.api.sizing import choose, portion
 from tinderbox.api.sweep import session_for
 from tinderbox.api.telling import RowsSource
@@ -54,8 +54,7 @@ def run_inference(
     """
     job, watcher = plan.job, watcher or Quiet()
     folder = RowsFolder(job.storage, job.name, plan.version[:12], job.output.format, plan.width)
-    if folder.has("job.yaml"):
-        raise BadInput(f"name {job.name!r} is a study's in {job.storage}; give the batch inference one of its own")
+    check_kind(folder, job.storage)
     same, mode = folder.is_of(submission), job.output.mode
     if mode == "refuse" and folder.is_whole() and not (same or force):
         raise BadInput(f"{folder.rows} has rows, and output.mode is refuse; remove them, or append or overwrite")

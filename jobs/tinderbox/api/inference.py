@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.plan import check_preload, describe_job, import_from
 from tinderbox.api.recipes import features_of, frame_of, make_recipe
+from tinderbox.api.trained import read_classes
 from tinderbox.config import InferJob
 from tinderbox.config.inputs import Held
 from tinderbox.data import digest, load
@@ -26,6 +27,7 @@ from tinderbox.preloading import explain
 from tinderbox.run import Run, digest_tree, identify
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.fetching import fetched
+from tinderbox.storage.training import MODEL, TrainFolder
 from tinderbox.sweeping.objective import by_name, pack_code
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
     else:
         model = find_model(job, base)
         network = load_network(model, job.preload)
-        labels = read_labels(job, base) or class_names(job, held, network)
+        labels = read_labels(job, base) or trained_classes(job, network) or class_names(job, held, network)
         recipe = make_recipe(job, model, network, labels)
         width = row_width(network, recipe)
     code = None if folder is None else pack_code(folder)
@@ -143,6 +145,14 @@ def class_names(job: InferJob, held: HeldRows | None, network: Network) -> tuple
     return held.classes
 
 
+def trained_classes(job: InferJob, network: Network) -> tuple[str, ...]:
+    """Return the classes of the training whose model is taken, none where its data had none or none is taken."""
+    if job.model is None or job.model.run is None or job.task == "regression":
+        return ()
+    names = read_classes(trained(job))
+    return folder_names(names) if len(names) == class_count(network) else ()
+
+
 def beside(base: Path, path: str) -> str:
     """Return a path that is relative to a folder as a whole one; URLs stay as they are."""
     return str((base / path).resolve()) if is_relative(path) else path
@@ -154,7 +164,7 @@ def is_relative(path: str) -> bool:
 
 
 def find_model(job: InferJob, base: Path) -> PackedModel:
-    """Return the model at a path or URL, or the winner of a study.
+    """Return the model at a path or URL, the winner of a study, or the model of a training.
 
     Raises:
         BadInput: There is none.
@@ -171,9 +181,26 @@ def find_model(job: InferJob, base: Path) -> PackedModel:
                     "checkpoints with keras_callback(trial)"
                 )
             return pack_model(study.fetch(KERAS_MODEL, Path(lent.enter_context(TemporaryDirectory()))))
+        if source.run is not None:
+            run = trained(job)
+            if not run.has(MODEL):
+                raise BadInput(f"model: training {source.run!r} has no model yet; let it end")
+            return pack_model(run.fetch(MODEL, Path(lent.enter_context(TemporaryDirectory()))))
         path = lent.enter_context(fetched(beside(base, str(source.path))))
         weights = None if source.weights is None else lent.enter_context(fetched(beside(base, source.weights)))
         return pack_model(path, weights)
+
+
+def trained(job: InferJob) -> TrainFolder:
+    """Return the training whose model a batch inference takes.
+
+    Raises:
+        BadInput: There is none of this name.
+    """
+    assert job.model is not None  # noqa: S101 - as the caller has seen
+    run = TrainFolder(job.model.storage or job.storage, str(job.model.run))
+    run.read_job()
+    return run
 
 
 def read_labels(job: InferJob, base: Path) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def summary_of(folder: RowsFolder) -> Summary:
 def write_report(folder: RowsFolder, job: InferJob, run: Run) -> Summary:
     """Write the report of all rows of a version, and return their summary."""
     summary = summary_of(folder)
-    named = job.predict or (job.model and (job.model.path or f"study {job.model.study}"))
+    named = job.predict or (job.model and job.model.told)
     facts = {
         "model": f"{named}, {run.code[:12]}",
         "input": job.input.path,

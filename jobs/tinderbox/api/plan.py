@@ -17,7 +17,8 @@ from tinderbox.errors import BadInput
 from tinderbox.preloading import explain, is_in
 from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
-from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.finding import other_kind
+from tinderbox.storage.runs import RunFolder
 from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
 from tinderbox.sweeping.search import Proposer
 
@@ -108,10 +109,9 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
     Its budget may have been raised since, and what changes no trial's result may be another.
 
     Raises:
-        BadInput: It was begun with others, and the message names the keys that differ, or it is a batch inference's.
+        BadInput: It was begun with others, and the message names the keys that differ, or the name is of another kind.
     """
-    if folder.has(RowsFolder.job_file):
-        raise BadInput(f"name {job.name!r} is a batch inference's in {job.storage}; give the study one of its own")
+    check_kind(folder, job.storage)
     if not folder.exists():
         return
     before, now, began = folder.read_job(), describe_job(job), folder.read_run()
@@ -126,6 +126,16 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
             f"{'a budget may only be raised; ' if 'budget' in differing else ''}"
             "give this one another name, or start over with --fresh, in a notebook fresh=True"
         )
+
+
+def check_kind(folder: RunFolder, storage: str) -> None:
+    """Return if no run of another kind has a folder's name.
+
+    Raises:
+        BadInput: One has.
+    """
+    if (kind := other_kind(folder)) is not None:
+        raise BadInput(f"name {folder.name!r} is a {kind}'s in {storage}; give the {folder.kind} one of its own")
 
 
 def differing_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

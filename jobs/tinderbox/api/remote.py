@@ -15,6 +15,13 @@ from tinderbox.kube.manifest import JOB_FILE
 
 FILES_PORT = 8080
 
+_FIXED = {
+    "infer": "batch inference, whose slots stay as they are; delete it, and submit it with other ones: it goes on "
+    "where it was",
+    "train": "training, whose workers stay as they are: it takes fewer where there are fewer, and more once they come",
+}
+"""Jobs that have no slots to scale, and what is said of them."""
+
 
 @contextmanager
 def opened_storage(cluster: Cluster, release: Release) -> Iterator[str]:
@@ -45,7 +52,7 @@ def scale_study(cluster: Cluster, study: str, slots: int) -> str:
     """Write how many slots a study is to have into the ConfigMap of its Job, and return what that is called.
 
     Raises:
-        BadInput: The namespace has no such Job, it has ended or is a batch inference, or its job file is nowhere that
+        BadInput: The namespace has no such Job, it has ended or is none of a study, or its job file is nowhere that
             could be edited.
     """
     job = find_job(cluster, study)
@@ -57,18 +64,15 @@ def scale_study(cluster: Cluster, study: str, slots: int) -> str:
     if held is None or found is None or JOB_FILE not in (found.get("data") or {}):
         raise BadInput(f"job {name} has its job file in no ConfigMap; change slots where the file is")
     text = found["data"][JOB_FILE]
-    if re.search(r"^kind:[ \t]*infer\b", text, re.MULTILINE):
-        raise BadInput(
-            f"job {name} is a batch inference, whose slots stay as they are; delete it, and submit it with other ones: "
-            "it goes on where it was"
-        )
+    if fixed := re.search(r"^kind:[ \t]*(infer|train)\b", text, re.MULTILINE):
+        raise BadInput(f"job {name} is a {_FIXED[fixed[1]]}")
     text = set_line(text, "slots", str(slots))
     cluster.merge("config_map", held, {"data": {JOB_FILE: text}})
     return f"ConfigMap {held}"
 
 
 def find_progress(cluster: Cluster, name: str) -> Progress:
-    """Return where the Job of a study or a batch inference stands.
+    """Return where the Job of a run stands.
 
     Raises:
         BadInput: The namespace has none.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tinderbox.api.inference import is_relative
 from tinderbox.api.plan import describe_job
-from tinderbox.config import AnyJob, InferJob
+from tinderbox.config import AnyJob, SweepJob, TrainJob
 from tinderbox.config.inputs import Held
 from tinderbox.config.reading import beside_job, write_job
 from tinderbox.errors import BadInput
@@ -18,7 +18,7 @@ from tinderbox.kube.jobs import submit
 from tinderbox.kube.manifest import CODE_FILE, Manifest, Package, make_objects
 from tinderbox.sweeping.objective import pack_code
 
-ANEW = {"sweep": "--fresh", "infer": "--force"}
+ANEW = {"sweep": "--fresh", "infer": "--force", "train": "--fresh"}
 """What a command is told that is to begin anew."""
 
 
@@ -35,7 +35,7 @@ def submit_job(
 ) -> Submitted:
     """Submit a checked job, with its folder of code and what else its file holds, to a release.
 
-    Where it is to begin `anew`, a sweep sets the study of its name aside, and an inference labels all again.
+    Where it is to begin `anew`, a sweep or a training sets the one of its name aside, and an inference labels all.
 
     Raises:
         BadInput: Code and job are larger than a ConfigMap, or a Job of this name runs.
@@ -56,24 +56,30 @@ def pack(file: Path, job: AnyJob, token: str, image: str | None, anew: bool) -> 
     described = describe_job(job) | ({"code": CODE_FILE} if code else {})
     described.pop("storage", None)  # the release says where studies are
     files, template = beside_job(file)
-    if isinstance(job, InferJob):
-        check_paths(job, files)
+    check_paths(named_paths(job), files)
     text = write_job(described)
     arguments = (ANEW[job.kind],) if anew else ()
     return Package(job.name, text, token, code, files, template, image, arguments, job.kind)
 
 
-def check_paths(job: InferJob, files: Collection[str]) -> None:
-    """See that a batch inference names no file that stays here; `files` travel with it.
+def named_paths(job: AnyJob) -> dict[str, str | None]:
+    """Return the files that a job needs beside its data, by the keys that name them."""
+    if isinstance(job, SweepJob):
+        return {}
+    named = {} if job.model is None else {"model": job.model.path, "model.weights": job.model.weights}
+    if isinstance(job, TrainJob):
+        return named
+    if not isinstance(job.input, Held):
+        named["input"] = job.input.path
+    return {**named, "labels": job.labels}
+
+
+def check_paths(named: Mapping[str, str | None], files: Collection[str]) -> None:
+    """See that a job names no file that stays here; `files` travel with it.
 
     Raises:
         BadInput: It does.
     """
-    named = {"labels": job.labels}
-    if job.model is not None:
-        named |= {"model": job.model.path, "model.weights": job.model.weights}
-    if not isinstance(job.input, Held):
-        named["input"] = job.input.path
     for key, path in named.items():
         if path is not None and is_relative(path) and PurePosixPath(path).as_posix() not in files:
             raise BadInput(

@@ -14,26 +14,35 @@ _OWN = {"path", "truth", "error", "reason", "model", "node", "milliseconds", "th
 
 
 class Model(Closed):
-    """Whose predictions are wanted: a file or folder at `path`, or the winner of a `study`.
+    """Whose predictions are wanted: a file or folder at `path`, the winner of a `study`, or the model of a `run`.
 
     A path or fsspec URL names a .keras file, a legacy .h5 file, a SavedModel folder, or the JSON of an architecture
-    whose `weights` are in a file of their own. `storage` is where the study is, by default the job's own.
+    whose `weights` are in a file of their own. A run is a training; `storage` is where it, or the study, is,
+    by default the job's own.
     """
 
     path: str | None = None
     weights: str | None = None
     study: str | None = None
+    run: str | None = None
     storage: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Model:
-        if (self.path is None) == (self.study is None):
-            raise ValueError("a model is named by path or by study, one of the two")
+        given = [key for key in ("path", "study", "run") if getattr(self, key) is not None]
+        if len(given) != 1:
+            told = " and ".join(given) or "none of them"
+            raise ValueError(f"a model is named by path, by study or by run, one of the three, got {told}")
         if self.weights is not None and self.path is None:
-            raise ValueError("weights belong to an architecture at path; a study's winner has its own")
-        if self.storage is not None and self.study is None:
-            raise ValueError("storage says where a study is; a path stands for itself")
+            raise ValueError("weights belong to an architecture at path; that of a study or a run has its own")
+        if self.storage is not None and self.path is not None:
+            raise ValueError("storage says where a study or a run is; a path stands for itself")
         return self
+
+    @property
+    def told(self) -> str:
+        """What messages call it."""
+        return self.path or (f"study {self.study}" if self.run is None else f"training {self.run}")
 
 
 class Preprocess(Closed):
@@ -99,7 +108,7 @@ class InferJob(Closed):
     task: Literal["classification", "regression"] = "classification"
     labels: str | None = Field(
         default=None,
-        description="file or URL with one label a line, in the model's order; without it, the classes of a data set",
+        description="file or URL with one label a line, in the model's order; without it, the classes of the data",
     )
     logits: bool = Field(default=False, description="the model gives logits, to which softmax is to be applied")
     top: int = Field(default=5, ge=1, le=1_000, description="how many labels each row names, the best first")

@@ -69,7 +69,7 @@ def submit(cluster: Cluster, objects: tuple[Manifest, Manifest, Manifest]) -> No
 
 
 def find_job(cluster: Cluster, study: str) -> Manifest:
-    """Return the Job of a study or a batch inference.
+    """Return the Job of a run.
 
     Raises:
         BadInput: The namespace has none.

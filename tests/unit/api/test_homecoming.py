@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tinderbox.api.homecoming import bring_home, bring_rows_home
+from tinderbox.api.homecoming import bring_home, bring_rows_home, bring_training_home
 from tinderbox.api.result import open_study
 from tinderbox.errors import BadInput
 from tinderbox.inference.summary import Summary, to_json
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 
 Restart = Callable[[StudyFolder], None]
 
@@ -110,6 +111,27 @@ def test_a_study_is_read_where_it_is(console: str) -> None:
     result = open_study("small", console)
     assert result.best_value == 0.25
     assert result.log(2, 1) == "first attempt\n"
+
+
+def test_a_training_comes_home(trained: TrainFolder, tmp_path: Path) -> None:
+    """With its model and its logs, but without checkpoints; what is there and is not the same is set aside."""
+    storage, home = trained.root.rpartition("/")[0], str(tmp_path / "home")
+    trained.write("checkpoints/step-000000009/part-0", b"x")
+    trained.write("model.keras", b"model")
+    Path(trained.path(".half")).write_bytes(b"hal")
+    RowsFolder(home, "lenet").write("infer.yaml", b"kind: infer")
+    brought = bring_training_home("lenet", storage, home)
+    assert set(brought.names()) == {n for n in trained.names() if "checkpoints" not in n and n != ".half"}
+    assert brought.read("model.keras") == b"model"
+    assert RowsFolder(home, "lenet-1").exists()
+    trained.write("report.html", b"new")
+    assert bring_training_home("lenet", storage, home).read("report.html") == b"new"
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["lenet", "lenet-1"]
+    brought.write("events/000001-000000.jsonl", b"mine\n")
+    assert bring_training_home("lenet", storage, home).read("events/000001-000000.jsonl") != b"mine\n"
+    assert TrainFolder(home, "lenet-2").read("events/000001-000000.jsonl") == b"mine\n"
+    with pytest.raises(BadInput, match=r"^there is no training 'small' in "):
+        bring_training_home("small", storage, home)
 
 
 def test_rows_come_home(tmp_path: Path) -> None:

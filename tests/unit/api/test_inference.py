@@ -14,6 +14,7 @@ import pytest
 
 from tinderbox.api.ending import KERAS_MODEL
 from tinderbox.api.inference import InferPlan, beside, make_infer_plan
+from tinderbox.api.trained import write_classes
 from tinderbox.config import check_infer
 from tinderbox.errors import BadInput
 from tinderbox.inference.images import Frame
@@ -21,6 +22,7 @@ from tinderbox.models.network import load_model
 from tinderbox.process import set_threads
 from tinderbox.run import Run
 from tinderbox.storage import StudyFolder
+from tinderbox.storage.training import TrainFolder
 
 set_threads(1)
 
@@ -143,6 +145,26 @@ def test_a_winner_of_a_study(kind: str, models: Path, plan: MakePlan, tmp_path: 
     assert plan(None, model={"study": "digits"}, storage=storage).version == plan().version
     assert "there is no study 'letters' in" in refused(plan, None, model={**source, "study": "letters"})
     fsspec.filesystem("memory").store.clear()
+
+
+def test_the_model_of_a_training(models: Path, plan: MakePlan, tmp_path: Path) -> None:
+    """It is found by the run's name; its classes are the labels where the job gives none, and there are as many."""
+    storage = str(tmp_path / "studies")
+    run = TrainFolder(storage, "lenet")
+    run.write_job({"kind": "train"}, Run("lenet", "", "", "", "", {}))
+    source = {"run": "lenet", "storage": storage}
+    assert "training 'lenet' has no model yet; let it end" in refused(plan, None, model=source)
+    run.write("model.keras", (models / "color.keras").read_bytes())
+    assert answers(plan(None, model=source), 4, 5, 3) == answers(plan(), 4, 5, 3)
+    assert plan(None, model={"run": "lenet"}, storage=storage).version == plan().version
+    write_classes(run, ["cat", "dog", "a/b"])
+    assert plan(None, model=source).recipe.labels == ("cat", "dog", "a_b")
+    (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
+    assert plan(None, model=source, labels="labels.txt").recipe.labels == ("one", "two", "three")
+    assert plan(None, model=source, task="regression").recipe.labels == ()
+    write_classes(run, ["cat", "dog"])
+    assert plan(None, model=source).recipe.labels == ()
+    assert "there is no training 'net' in" in refused(plan, None, model={**source, "run": "net"})
 
 
 def test_labels_are_lines(plan: MakePlan, tmp_path: Path) -> None:

@@ -138,11 +138,18 @@ def test_a_study_whose_file_is_elsewhere_is_not_scaled(volumes: Any, monkeypatch
         scaled(Scaled(spec={"template": {"spec": {"volumes": volumes}}}), monkeypatch)
 
 
-def test_a_batch_inference_is_not_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("infer", "job sweep-small is a batch inference, whose slots stay as they are; delete it"),
+        ("train", "job sweep-small is a training, whose workers stay as they are: it takes fewer where there are"),
+    ],
+)
+def test_what_has_no_slots_is_not_scaled(kind: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its driver reads its job once."""
     cluster = Scaled()
-    text = "# kind: sweep\nkind: infer\nslots: 2\n"
+    text = f"# kind: sweep\nkind: {kind}\nslots: 2\n"
     cluster.maps["sweep-small"]["data"]["job.yaml"] = text
-    with pytest.raises(BadInput, match="job sweep-small is a batch inference, whose slots stay as they are; delete it"):
+    with pytest.raises(BadInput, match=sentence):
         scaled(cluster, monkeypatch)
     assert cluster.maps["sweep-small"]["data"]["job.yaml"] == text

@@ -132,6 +132,41 @@ def test_what_a_batch_inference_brings(tmp_path: Path) -> None:
     assert "storage" not in package.job
 
 
+def test_what_a_training_brings(tmp_path: Path) -> None:
+    """Its own command and its folder of code; where it is to begin anew, the run of its name is set aside."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "mine.py").write_text("def build(shape, classes): ...\n")
+    file = tmp_path / "job.yaml"
+    file.write_text("kind: train\nname: own\nmodel: {build: 'mine:build'}\ncode: code\nepochs: 2\n")
+    package = pack(file, read_any(file), "secret", None, anew=True)
+    assert (package.name, package.kind, package.arguments) == ("train-own", "train", ("--fresh",))
+    assert package.code is not None
+    assert "code: code.zip" in package.job
+    assert "storage" not in package.job
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("m.keras", "model: m.keras"),
+        ({"path": "s3://b/m.json", "weights": "w.h5"}, "model.weights: w.h5"),
+        ("/models/m.keras", None),
+        ("lenet5", None),
+    ],
+)
+def test_a_model_that_stays_here_is_refused(model: Any, told: str | None, tmp_path: Path) -> None:
+    """The driver of a training would look for it below its own job."""
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump({"kind": "train", "name": "own", "model": model, "epochs": 1}))
+    job = read_any(file)
+    if told is None:
+        assert pack(file, job, "secret", None, anew=False).arguments == ()
+        return
+    with pytest.raises(BadInput) as refusal:
+        pack(file, job, "secret", None, anew=False)
+    assert str(refusal.value).startswith(f"{told} is a file of this machine, which the cluster has not; give a URL, or")
+
+
 @pytest.mark.parametrize(
     ("keys", "told"),
     [

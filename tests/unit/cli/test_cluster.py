@@ -255,7 +255,7 @@ def test_a_study_that_never_began(played: Played, tinderbox: Tinderbox) -> None:
     assert (result.exit_code, result.stdout) == (2, "job sweep-other has failed: pod p-1 ended\n")
     assert (
         result.stderr
-        == f"tinderbox: there is no study or batch inference 'other' in {played.storage}; it holds small\n"
+        == f"tinderbox: there is no study, batch inference or training 'other' in {played.storage}; it holds small\n"
     )
 
 
@@ -309,7 +309,7 @@ def test_fetch_of_an_unknown_study(played: Played, tinderbox: Tinderbox, tmp_pat
     result = tinderbox("fetch", "smal", "--to", tmp_path / "home")
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
-        result.stderr == f"tinderbox: there is no study or batch inference 'smal' in {played.storage}; it holds small\n"
+        result.stderr == f"tinderbox: there is no study, batch inference or training 'smal' in {played.storage}; it holds small\n"
     )
     assert not (tmp_path / "home").exists()
 

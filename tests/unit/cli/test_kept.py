@@ -71,8 +71,8 @@ def test_logs_of_a_trial(tinderbox: Tinderbox) -> None:
     [
         (["logs", "small", "--trial", "9"], "study 'small' has trials 0 to 4, got 9"),
         (["logs", "small", "--trial", "2", "--attempt", "3"], "trial 2 has attempts 1 to 2, got 3"),
-        (["logs", "smal", "--trial", "2"], "there is no study or batch inference 'smal' in "),
-        (["report", "smal"], "there is no study or batch inference 'smal' in "),
+        (["logs", "smal", "--trial", "2"], "there is no study, batch inference or training 'smal' in "),
+        (["report", "smal"], "there is no study, batch inference or training 'smal' in "),
         (["report", "small", "--storage", "nonsense://x"], "storage 'nonsense://x' cannot be opened"),
     ],
 )

@@ -14,6 +14,7 @@ from tinderbox.errors import BadInput
 
 VALID: dict[str, Any] = {"kind": "infer", "name": "photos", "model": "model.keras", "input": "photos"}
 OWN: dict[str, Any] = {"model": None, "predict": "module:predict", "columns": {"size": "int"}}
+NAMED = "model: a model is named by path, by study or by run, one of the three, got "
 TABLE: dict[str, Any] = {"source": "csv", "path": "rows.csv", "features": ["a", "b"]}
 
 
@@ -83,6 +84,12 @@ def test_inputs(given: Any, expected: Any) -> None:
     assert accept(input=given).input == expected
 
 
+def test_what_a_model_is_called() -> None:
+    """In reports: a path as it is, others by what they are."""
+    told = [accept(model=model).model for model in ("m.keras", {"study": "digits"}, {"run": "lenet"})]
+    assert [model and model.told for model in told] == ["m.keras", "study digits", "training lenet"]
+
+
 def test_a_function_of_ones_own() -> None:
     """It takes the place of a model."""
     job = accept(**OWN)
@@ -97,6 +104,7 @@ def test_a_function_of_ones_own() -> None:
         {"input": TABLE, "preprocess": {"scale": 0.5, "mean": 1, "std": 2}},
         {"input": {"source": "data", "data": {"source": "digits"}}, "truth": "folder"},
         {"model": {"study": "digits"}, "task": "regression", "output": {"format": "jsonl", "mode": "refuse"}},
+        {"model": {"run": "lenet", "storage": "s3://b"}},
         {"preprocess": {"size": [224, 224], "channels": "bgr", "mean": [1, 2, 3]}, "batch": 16, "xla": False},
     ],
 )
@@ -116,15 +124,17 @@ def test_a_job_that_is_kept_can_be_read_again(changes: dict[str, Any], tmp_path:
         ({**OWN, "model": "m.keras"}, "rows are for a model or for your own predict; name one of the two"),
         ({**OWN, "columns": None}, "predict and columns belong together: columns says what the function returns"),
         ({"columns": {"a": "int"}}, "predict and columns belong together: columns says what the function returns"),
-        ({"model": {}}, "model: a model is named by path or by study, one of the two"),
-        ({"model": {"path": "a", "study": "b"}}, "model: a model is named by path or by study, one of the two"),
+        ({"model": {}}, f"{NAMED}none of them"),
+        ({"model": {"path": "a", "study": "b"}}, f"{NAMED}path and study"),
+        ({"model": {"study": "a", "run": "b"}}, f"{NAMED}study and run"),
         (
             {"model": {"study": "b", "weights": "w"}},
-            "model: weights belong to an architecture at path; a study's winner has its own",
+            "model: weights belong to an architecture at path; that of a study or a run has its own",
         ),
+        ({"model": {"run": "b", "weights": "w"}}, "model: weights belong to an architecture at path"),
         (
             {"model": {"path": "b", "storage": "w"}},
-            "model: storage says where a study is; a path stands for itself",
+            "model: storage says where a study or a run is; a path stands for itself",
         ),
         ({"predict": "no-function", "model": None}, "predict: a function is written module:function"),
         ({"name": "Photos!"}, "name: a name has lower-case letters, digits and dashes"),
