@@ -9,10 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinderbox.errors import TinderboxError
 from tinderbox.training.records import Position
+from tinderbox.training.sampling import Schedule
 
 Gradients = Sequence[Any]
 """Tensors, in the order of the variables; None for a variable without influence."""
+
+
+class PeerLost(TinderboxError):
+    """Another worker of the attempt has gone, and this one cannot go on without it."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Exchange(Protocol):
     """What is done with a worker's gradients or updates in each step, and what of it is left in a checkpoint.
 
     Calls come in this order. `restore` where the worker goes on from a checkpoint; `attach` once, with the model
-    compiled, built and in the state it goes on from. For every step `apply`, which is traced into TensorFlow's graph,
+    compiled, built and in the state it goes on from. `begin` before each epoch. For every step `apply`, which is traced into TensorFlow's graph,
     then `after_step`, in Python, between two steps. Before each checkpoint and each end of an epoch `settle`, with
     `total` and, for a checkpoint, `save` after it. In the end `close`, after an error too.
     """
@@ -38,6 +44,9 @@ class Exchange(Protocol):
 
     def attach(self, model: Any, position: Position) -> Position:
         """Take the model that is trained, and return where training stands: further on for one that has caught up."""
+
+    def begin(self, schedule: Schedule) -> None:
+        """Take what this worker does in the rest of an epoch; a step's gradients are to count by its weight there."""
 
     def apply(self, update: Callable[[Gradients], None], gradients: Gradients, variables: Sequence[Any]) -> None:
         """Take a step inside the graph: `update` is what the optimizer does with gradients to the variables."""
@@ -72,6 +81,9 @@ class Alone:
     def attach(self, model: Any, position: Position) -> Position:
         """Change nothing."""
         return position
+
+    def begin(self, schedule: Schedule) -> None:
+        """All weights are one."""
 
     def apply(self, update: Callable[[Gradients], None], gradients: Gradients, variables: Sequence[Any]) -> None:
         """Take the step as it is."""

@@ -24,8 +24,8 @@ class Schedule:
 
     `rows` holds the examples of all its steps, those of step k from `bounds[k]` to `bounds[k + 1]`. Of them
     `counts[k]` count: all, or none where the step has no example for this worker, which then takes any other one.
-    `weights[k]` is what their losses are multiplied by, so that the mean over workers of their mean losses is the mean
-    over the step's examples. `done[k]` is how many examples of the epoch all workers have taken after the step.
+    `weights[k]` is what a worker's gradients are multiplied by, those of the mean of its losses, so that the mean over
+    workers is that of the step's examples. `done[k]` is how many examples of the epoch all workers have taken after the step.
     """
 
     rows: Rows
