@@ -34,9 +34,9 @@ class Exchange(Protocol):
     """What is done with a worker's gradients or updates in each step, and what of it is left in a checkpoint.
 
     Calls come in this order. `restore` where the worker goes on from a checkpoint; `attach` once, with the model
-    compiled, built and in the state it goes on from. `begin` before each epoch. For every step `apply`, which is traced into TensorFlow's graph,
-    then `after_step`, in Python, between two steps. Before each checkpoint and each end of an epoch `settle`, with
-    `total` and, for a checkpoint, `save` after it. In the end `close`, after an error too.
+    compiled, built and in the state it goes on from. `begin` before each epoch. For every step `apply`, which is traced
+    into TensorFlow's graph, then `after_step`, in Python, between two steps. Before each checkpoint and each end of an
+    epoch `settle`, with `total` and, for a checkpoint, `save` after it. In the end `close`, after an error too.
     """
 
     every_worker_saves: bool

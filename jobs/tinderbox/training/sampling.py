@@ -25,7 +25,7 @@ class Schedule:
     `rows` holds the examples of all its steps, those of step k from `bounds[k]` to `bounds[k + 1]`. Of them
     `counts[k]` count: all, or none where the step has no example for this worker, which then takes any other one.
     `weights[k]` is what a worker's gradients are multiplied by, those of the mean of its losses, so that the mean over
-    workers is that of the step's examples. `done[k]` is how many examples of the epoch all workers have taken after the step.
+    workers is that of the step's examples. `done[k]` is how many examples of the epoch all workers have taken after it.
     """
 
     rows: Rows
