@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.charts.chart import MANIFESTS, ROOT, Thing, container, environment, manifest, mounts, render
-from tinderbox.config import read_any
+from tinderbox.config import TrainJob, read_any
 
 EACH = pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 MNIST = ROOT / "jobs" / "sweep-mnist.yaml"
@@ -86,6 +86,14 @@ def test_the_driver_knows_its_pod(path: Path) -> None:
         "POD_IP": "status.podIP",
         "TINDERBOX_NODE": "spec.nodeName",
     }
+
+
+def test_the_modes_in_the_comments_of_the_training_are_valid() -> None:
+    """Whoever takes one of them in the place of the other has a job."""
+    path = ROOT / "jobs" / "train.yaml"
+    modes = re.findall(r"# (mode: .*?\})", path.read_text())
+    taken = [read_any(path, [mode.replace(": ", "=", 1)]) for mode in modes]
+    assert [job.mode.name for job in taken if isinstance(job, TrainJob)] == ["averaging", "threshold"]
 
 
 def test_mnist_comes_by_url_or_claim() -> None:

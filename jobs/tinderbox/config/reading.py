@@ -203,7 +203,7 @@ def find_job(documents: list[Any], path: Path) -> dict[str, Any]:
     if len(jobs) != 1:
         raise BadInput(
             f"{path}: holds {len(jobs)} jobs and must hold one: a document, or a key of a ConfigMap, "
-            f"with kind: {' or '.join(KINDS)} at its top"
+            "with kind: sweep, infer or train at its top"
         )
     return jobs[0]
 

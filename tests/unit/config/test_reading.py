@@ -127,7 +127,7 @@ def test_a_key_may_be_called_on(tmp_path: Path, text: str) -> None:
 def test_no_job(tmp_path: Path, content: str) -> None:
     """A file without a job is refused with what a job looks like."""
     assert refusal(written(tmp_path, content)) == (
-        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
+        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep, infer or train at its top"
     )
 
 
@@ -139,9 +139,7 @@ def test_a_config_map_without_a_job(tmp_path: Path, data: Any) -> None:
 
 def test_two_jobs(tmp_path: Path, text: str) -> None:
     """Two jobs are refused, in one file and in one ConfigMap."""
-    expected = (
-        "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep or infer at its top"
-    )
+    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep, infer or train at its top"
     assert refusal(written(tmp_path, f"{text}\n---\n{text}")) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": text, "b.yml": text}))) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": f"{text}\n---\n{text}"}))) == expected
@@ -261,7 +259,7 @@ def test_documents_of_a_stream(tmp_path: Path) -> None:
     assert read_documents(path) == [{"a": 1}]
     with pytest.raises(BadInput, match="holds 0 jobs"):
         find_job([{"a": 1}], path)
-    assert list(KINDS) == ["sweep", "infer"]
+    assert list(KINDS) == ["sweep", "infer", "train"]
 
 
 def test_the_jobs_that_ship_are_valid() -> None:
@@ -272,6 +270,7 @@ def test_the_jobs_that_ship_are_valid() -> None:
         "infer-digits": "label-digits",
         "sweep-digits": "digits",
         "sweep-mnist": "mnist",
+        "train": "lenet-digits",
     }
     assert all(name.startswith(job.kind) for name, job in jobs.items())
 
