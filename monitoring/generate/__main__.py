@@ -13,13 +13,20 @@ from monitoring.generate.inference import inference
 from monitoring.generate.nodes import nodes
 from monitoring.generate.spark import spark
 from monitoring.generate.study import study
+from monitoring.generate.training import training
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 
 
 def texts() -> dict[str, str]:
     """Return the text of each dashboard's file by its name."""
-    made = {"study": study(), "nodes": nodes(), "inference": inference(), "spark": spark()}
+    made = {
+        "study": study(),
+        "training": training(),
+        "inference": inference(),
+        "nodes": nodes(),
+        "spark": spark(),
+    }
     return {
         f"{name}.json": json.dumps(dashboard, cls=JSONEncoder, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
         for name, dashboard in made.items()

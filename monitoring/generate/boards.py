@@ -36,9 +36,10 @@ class Board:
 
 STUDY = Board("Study", "study")
 NODES = Board("Nodes", "run")
+TRAINING = Board("Training", "training")
 INFERENCE = Board("Inference", "inference")
 SPARK = Board("Spark", "run")
-BOARDS = (STUDY, NODES, INFERENCE, SPARK)
+BOARDS = (STUDY, TRAINING, INFERENCE, NODES, SPARK)
 
 
 def make(
@@ -47,8 +48,12 @@ def make(
     variables: Sequence[Builder[VariableModel]],
     alerts: str,
     sections: Mapping[str, Sequence[Builder[Panel]]],
+    marks: Mapping[str, str] | None = None,
 ) -> Dashboard:
-    """Return a dashboard with a row for each section; `alerts` selects those that it marks, within the namespace."""
+    """Return a dashboard with a row for each section.
+
+    `alerts` selects those that it marks, within the namespace; `marks` are names and queries of what else it does.
+    """
     made = dashboard.Dashboard(f"Tinderbox / {board.name}").uid(board.uid).description(what).tags(["tinderbox"])
     made = made.time("now-3h", "now").refresh("30s").tooltip(DashboardCursorSync.CROSSHAIR)
     made = made.with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
@@ -58,6 +63,8 @@ def make(
         if other is not board:
             made = made.link(_link(board, other))
     made = made.annotation(_alerts(alerts))
+    for name, query in (marks or {}).items():
+        made = made.annotation(_mark(name, query, "orange"))
     for title, panels in sections.items():
         made = made.with_row(dashboard.Row(title))
         for panel in panels:
@@ -76,7 +83,7 @@ def chosen(name: str, label: str, query: str, *, several: bool = False, regex: s
 
 
 def _link(here: Board, there: Board) -> dashboard.DashboardLink:
-    """Keep time and variables; a study or batch inference is the run of its nodes and of its Spark."""
+    """Keep time and variables; a study, batch inference or training is the run of its nodes and of its Spark."""
     carried = f"?var-{there.subject}=${{{here.subject}}}" if there.subject == "run" != here.subject else ""
     link = dashboard.DashboardLink(there.name).type(DashboardLinkType.LINK).url(f"/d/{there.uid}{carried}")
     return link.tooltip(f"The same namespace and time in {there.name}").include_vars(True).keep_time(True)
@@ -84,8 +91,12 @@ def _link(here: Board, there: Board) -> dashboard.DashboardLink:
 
 def _alerts(selector: str) -> dashboard.AnnotationQuery:
     query = f'ALERTS{{alertname=~"Tinderbox.*", alertstate="firing", namespace="$namespace", {selector}}}'
-    marks = dashboard.AnnotationQuery().name("Alerts").datasource(SOURCE).expr(query)
-    return marks.enable(True).icon_color("red")
+    return _mark("Alerts", query, "red")
+
+
+def _mark(name: str, query: str, color: str) -> dashboard.AnnotationQuery:
+    mark = dashboard.AnnotationQuery().name(name).datasource(SOURCE).expr(query)
+    return mark.enable(True).icon_color(color)
 
 
 def _numbered(made: Dashboard) -> Dashboard:

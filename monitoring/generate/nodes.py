@@ -14,6 +14,9 @@ HERE = 'namespace="$namespace", node=~"$node"'
 WORK = f'{HERE}, run=~"$run"'
 """What it tells of a run."""
 
+RUNS = (boards.STUDY, boards.TRAINING, boards.INFERENCE)
+"""What shows a run by its name."""
+
 _SPACE = 'namespace="$namespace"'
 _RUN = f'{_SPACE}, run=~"$run"'
 _MEMORY = "namespace_pod_node_role:tinderbox_pod_memory:ratio"
@@ -36,7 +39,7 @@ def nodes() -> Dashboard:
         alerts='node=~"$node|"',
         sections={
             "Speed": _speed(),
-            "Trials": _trials(),
+            "Steps and trials": _trials(),
             "Batches of rows": _batches(),
             "Pods": [*_pods(), *_processes()],
             "Storage and upkeep": _upkeep(),
@@ -48,7 +51,7 @@ def _speed() -> list[Builder[Panel]]:
     return [
         panels.layers(
             "Images a second by node",
-            "Examples that trials train on, or that a batch inference labels: images, or rows of a table.",
+            "Examples that trials and trainings train on, or that a batch inference labels: images, or rows of tables.",
             {"{{node}}": rate("tinderbox_examples_total", "node", where=WORK)},
             panels.NUMBER,
         ),
@@ -59,7 +62,7 @@ def _speed() -> list[Builder[Panel]]:
             panels.NUMBER,
         )
         .transformations(columns({"run": "run", "kind": "kind", "node": "node", "Value": "images a second"}))
-        .override_by_name("run", shown(links=[_opens(boards.STUDY), _opens(boards.INFERENCE)])),
+        .override_by_name("run", shown(links=[_opens(board) for board in RUNS])),
     ]
 
 
@@ -68,7 +71,7 @@ def _trials() -> list[Builder[Panel]]:
         panels.graph(
             "Step time",
             "Mean and 95th percentile of the time of one training step, by node. It depends on the trial: a wide "
-            "network takes longer.",
+            "network takes longer. In a distributed training the wait for other workers is a part of it.",
             {
                 "{{node}} mean": mean("tinderbox_step_seconds", "node", where=WORK),
                 "{{node}} p95": quantile(0.95, "tinderbox_step_seconds", "node", where=WORK),
@@ -78,8 +81,8 @@ def _trials() -> list[Builder[Panel]]:
         ).override_by_regexp("/ p95$/", DASHED[:2]),
         panels.graph(
             "Step time against peers",
-            "Mean time of a step over half an hour by node, divided by the median of all nodes of the same run. "
-            "TinderboxNodeSlow tells of more than 1.5 for long.",
+            "Mean time of a step over half an hour by node, without exchange between workers, divided by the median of "
+            "all nodes of the same run. TinderboxNodeSlow tells of more than 1.5 for long.",
             {
                 "{{run}} {{node}}": f"{_STEP}{{{WORK}}}"
                 f" / on (run) group_left () quantile by (run) (0.5, {_STEP}{{{_RUN}}})"

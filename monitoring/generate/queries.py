@@ -9,7 +9,7 @@ RATE = "$__rate_interval"
 
 
 def told(metric: str, *labels: str, where: str) -> str:
-    """Return a metric of a study or batch inference, of which its driver and the console may tell at the same time."""
+    """Return a metric of a run, of which its driver and the console may tell at the same time."""
     return f"{_over('max', labels)} ({metric}{{{where}}})"
 
 

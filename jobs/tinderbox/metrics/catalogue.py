@@ -137,6 +137,12 @@ TRAINING_WORKERS_WANTED = Metric(
 TRAINING_ATTEMPTS = Metric(
     "tinderbox_training_attempts_total", "counter", ("run", "outcome"), "Attempts of a training by how they ended."
 )
+TRAINING_REPLACED = Metric(
+    "tinderbox_training_workers_replaced_total",
+    "counter",
+    ("run",),
+    "Workers that were lost and replaced while the others went on, as in mode threshold.",
+)
 CHECKPOINT_TIME = Metric(
     "tinderbox_training_checkpoint_timestamp_seconds", "gauge", ("run",), "Unix time of the last checkpoint, if of any."
 )

@@ -16,7 +16,8 @@ class Standing:
     """How a training stands.
 
     `seconds` is for how long drivers have worked on it, and `seconds_left` an estimate, None without one. `values` are
-    the metrics of the last epoch, `attempts` how many have ended by their outcome. `saved` is the last checkpoint's
+    the metrics of the last epoch, `attempts` how many have ended by their outcome, `replaced` how many workers were
+    replaced while the others went on. `saved` is the last checkpoint's
     position and `saved_at` its Unix time, None without one. `workers` are those that are there by their state, None
     where nobody knows, since no driver is there. `epoch_steps` is how many steps an epoch has, None where that is not
     known.
@@ -28,6 +29,7 @@ class Standing:
     seconds_left: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    replaced: int = 0
     saved: Position | None = None
     saved_at: float | None = None
     workers: Mapping[str, int] | None = None
@@ -46,6 +48,7 @@ def measure_training(job: TrainJob, now: Standing) -> Iterator[Sample]:
         catalogue.TRAINING_EPOCH: now.position.epoch,
         catalogue.TRAINING_EPOCHS_WANTED: job.epochs,
         catalogue.TRAINING_STEP: now.position.step,
+        catalogue.TRAINING_REPLACED: now.replaced,
         catalogue.CHECKPOINT_TIME: now.saved_at,
         catalogue.CHECKPOINT_STEP: now.saved.step if now.saved else 0,
         catalogue.CHECKPOINT_INTERVAL: checkpoint_interval(job, now.epoch_steps),

@@ -53,7 +53,7 @@ def test_the_real_dashboards_are_asked_whole(prometheus: Fake) -> None:
     wanted = sum(len(panel.queries) for board in read_boards(FOLDER) for panel in board.panels)
     assert len([it for it in found if len(it.ref) == 1]) == wanted
     assert [it for it in found if it.error] == []
-    assert {it.dashboard for it in found} == {"study", "nodes", "inference", "spark"}
+    assert {it.dashboard for it in found} == {"study", "training", "inference", "nodes", "spark"}
 
 
 def test_a_prometheus_that_does_not_answer() -> None:

@@ -114,8 +114,8 @@ def test_make_preview_needs_a_prometheus() -> None:
 
 def test_the_real_dashboards_are_drawn(prometheus: Fake, run: Any, tmp_path: Path) -> None:
     """Every panel, with nothing that is not known here."""
-    labels = {"trial": "1", "parameter": "x", "metric": "loss", "run": "digits", "pod": "digits-driver"}
+    labels = {"trial": "1", "parameter": "x", "metric": "loss", "run": "digits", "pod": "digits-driver", "mode": "m"}
     prometheus.always = [({"node": "a", **labels}, 1.0), ({"node": "b", **labels, "trial": "2"}, 2.0)]
     code, said, _ = run(preview.FOLDER)
     assert (code, [line for line in said.splitlines() if " 0 errors, 0 without data" not in line]) == (0, [])
-    assert len(list((tmp_path / "drawn").glob("*.png"))) == 4
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 5

@@ -25,6 +25,7 @@ UNDER_WAY = Standing(
     seconds_left=80.0,
     values={"loss": 0.5, "val_top1": 0.9},
     attempts={"complete": 0, "lost": 2},
+    replaced=1,
     saved=Position(epoch=2, examples=320, step=48),
     saved_at=1000.25,
     workers={"training": 2, "waiting": 1},
@@ -54,6 +55,7 @@ def test_a_training_under_way() -> None:
         "value val_top1": 0.9,
         "attempts_total complete": 0,
         "attempts_total lost": 2,
+        "workers_replaced_total": 1,
         "workers_wanted": 3,
         "workers training": 2,
         "workers waiting": 1,
@@ -72,6 +74,7 @@ def test_a_training_that_has_begun() -> None:
         "epoch": 0,
         "epochs_wanted": 5,
         "step": 0,
+        "workers_replaced_total": 0,
         "checkpoint_step": 0,
     }
 
@@ -80,7 +83,7 @@ def test_a_training_that_has_ended() -> None:
     """No time is left, whatever was expected, and there are no workers, nor are any wanted."""
     found = told(replace(UNDER_WAY, over=True, workers=None))
     assert found["over"] == 1
-    assert {name for name in found if name.startswith(("left", "workers"))} == set()
+    assert {name for name in found if name.startswith(("left", "workers ", "workers_wanted"))} == set()
 
 
 @pytest.mark.parametrize(
