@@ -24,6 +24,7 @@ from tinderbox.config.reading import (
 from tinderbox.errors import BadInput
 
 Change = Callable[..., dict[str, Any]]
+ONE = "and must hold one: a document, or a key of a ConfigMap, with kind: sweep, infer or train at its top"
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,7 @@ def test_a_key_may_be_called_on(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("content", ["", "a: 1", "- 1", "kind: Job", "kind: [sweep]", "kind: ConfigMap"])
 def test_no_job(tmp_path: Path, content: str) -> None:
     """A file without a job is refused with what a job looks like."""
-    assert refusal(written(tmp_path, content)) == (
-        "holds 0 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep, infer or train at its top"
-    )
+    assert refusal(written(tmp_path, content)) == (f"holds 0 jobs {ONE}")
 
 
 @pytest.mark.parametrize("data", [None, "text", ["a"], {}, {"a.yaml": 5}, {1: "a: 1"}, {"a.yaml": "- 1"}])
@@ -139,7 +138,7 @@ def test_a_config_map_without_a_job(tmp_path: Path, data: Any) -> None:
 
 def test_two_jobs(tmp_path: Path, text: str) -> None:
     """Two jobs are refused, in one file and in one ConfigMap."""
-    expected = "holds 2 jobs and must hold one: a document, or a key of a ConfigMap, with kind: sweep, infer or train at its top"
+    expected = f"holds 2 jobs {ONE}"
     assert refusal(written(tmp_path, f"{text}\n---\n{text}")) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": text, "b.yml": text}))) == expected
     assert refusal(written(tmp_path, manifest({"a.yaml": f"{text}\n---\n{text}"}))) == expected
