@@ -1,6 +1,6 @@
 """Job files: what may be written in them, and how they are read."""
 
-from tinderbox.config.data import AnyData, Digits, Function, Memory, Mnist, Npz, Split, Table
+from tinderbox.config.data import AnyData, AnyTrainData, Digits, Function, Memory, Mnist, Npz, Sharded, Split, Table
 from tinderbox.config.infer import InferJob
 from tinderbox.config.metric import COLUMNS, Constraint, Metric
 from tinderbox.config.parameters import AnyParameter, ChoiceParameter, FloatParameter, IntParameter, Number, Value
@@ -23,6 +23,7 @@ __all__ = [
     "AnyData",
     "AnyJob",
     "AnyParameter",
+    "AnyTrainData",
     "Budget",
     "ChoiceParameter",
     "Constraint",
@@ -37,6 +38,7 @@ __all__ = [
     "Npz",
     "Number",
     "Search",
+    "Sharded",
     "Split",
     "SweepJob",
     "Table",

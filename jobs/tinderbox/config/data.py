@@ -74,6 +74,45 @@ class Function(Closed):
     split: Split = Split()
 
 
+class Sharded(Closed):
+    """Parquet or CSV files for a training, of which each worker reads rows of its own, and no machine all of them.
+
+    `path` is a file, a folder with all below it, a glob, or an fsspec URL of one. `target` is the column to predict;
+    `features`, by default all others, hold numbers or, in Parquet, lists of so many numbers, and stand in an example
+    one after the other, or in the `shape` that is given. `validation` is the share of rows that is held out (a tenth,
+    where nothing is said), always the same ones, or all rows at `validation_path` are. `classes` are the target's
+    labels in their order; without them they are found.
+    """
+
+    source: Literal["shards"]
+    path: str
+    format: Literal["parquet", "csv"] | None = Field(default=None, description="without it, what the names end in")
+    target: str
+    features: list[str] | None = Field(default=None, min_length=1)
+    shape: list[Annotated[int, Field(ge=1)]] | None = Field(default=None, min_length=1)
+    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    validation_path: str | None = None
+    classes: list[str | int] | None = Field(default=None, min_length=2)
+
+    @property
+    def share(self) -> float:
+        """The share of rows that is held out."""
+        if self.validation_path is not None:
+            return 0.0
+        return 0.1 if self.validation is None else self.validation
+
+    @model_validator(mode="after")
+    def _check(self) -> Sharded:
+        if self.validation is not None and self.validation_path is not None:
+            raise ValueError("validation is a share of path's rows, and validation_path names others; keep one")
+        for key, values in (("features", self.features), ("classes", self.classes)):
+            if values is not None and len(set(map(str, values))) < len(values):
+                raise ValueError(f"{key} must differ from each other, got {values}")
+        if self.features is not None and self.target in self.features:
+            raise ValueError(f"features must not list the target {self.target!r}, or there is nothing to learn")
+        return self
+
+
 class Memory(Closed):
     """Arrays that a notebook passed to Tinderbox, known by their digest; a job file cannot hold them."""
 
@@ -82,3 +121,5 @@ class Memory(Closed):
 
 
 AnyData = Annotated[Digits | Mnist | Npz | Table | Function | Memory, Field(discriminator="source")]
+AnyTrainData = Annotated[Digits | Mnist | Npz | Table | Function | Memory | Sharded, Field(discriminator="source")]
+"""What a training may learn from; only its workers know what to do with shards."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tinderbox.config.data import AnyData, Digits
+from tinderbox.config.data import AnyTrainData, Digits
 from tinderbox.config.model import Closed, FunctionName, Name, Seconds
 
 LONGEST_SECONDS = 3650 * 86_400
@@ -183,7 +183,7 @@ class TrainJob(Closed):
     kind: Literal["train"]
     name: Name = Field(description="the run's name: lower-case letters, digits and dashes, at most 53")
     model: Network
-    data: AnyData = Digits(source="digits")
+    data: AnyTrainData = Digits(source="digits")
     task: Literal["auto", "classification", "regression"] = "auto"
     loss: str | None = Field(
         default=None, description="a Keras loss by its name; without it, the compiled model's, or what fits the targets"

@@ -2,5 +2,19 @@
 
 from tinderbox.data.dataset import Dataset, Examples, from_arrays, load
 from tinderbox.data.packing import digest, open_packed, pack, unpack
+from tinderbox.data.shards import Doors, Shards
+from tinderbox.data.surveying import plan_shards
 
-__all__ = ["Dataset", "Examples", "digest", "from_arrays", "load", "open_packed", "pack", "unpack"]
+__all__ = [
+    "Dataset",
+    "Doors",
+    "Examples",
+    "Shards",
+    "digest",
+    "from_arrays",
+    "load",
+    "open_packed",
+    "pack",
+    "plan_shards",
+    "unpack",
+]

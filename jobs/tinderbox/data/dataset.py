@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinderbox.config.data import AnyData, Memory, Mnist, Split
+from tinderbox.config.data import AnyTrainData, Memory, Mnist, Sharded, Split
 from tinderbox.data.sources import read
 from tinderbox.data.splitting import divide
 from tinderbox.data.targets import encode
@@ -45,15 +45,20 @@ class Dataset:
     classes: list[str] | None
 
 
-def load(config: AnyData, base: Path, functions: Callable[[str], Any]) -> Dataset:
+def load(config: AnyTrainData, base: Path, functions: Callable[[str], Any]) -> Dataset:
     """Return the data set that a job names.
 
     Relative paths start at `base`, the job file's folder; `functions` turns `module:function` into the function.
     Whole numbers and texts as targets are classes, of which every part gets its share; real numbers are quantities.
 
     Raises:
-        BadInput: The data cannot be read, does not fit together, or cannot be split.
+        BadInput: The data cannot be read, does not fit together, or cannot be split, or they are shards.
     """
+    if isinstance(config, Sharded):
+        raise BadInput(
+            f"{config.path}: shards are read by the workers of a training, rows of its own by each; "
+            "use source parquet or csv here, which one machine reads whole"
+        )
     origin, arrays = read(config, base, functions)
     return from_arrays(arrays, _DEFAULT_SPLIT if isinstance(config, Mnist | Memory) else config.split, origin)
 

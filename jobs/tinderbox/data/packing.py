@@ -34,7 +34,17 @@ def pack(dataset: Dataset) -> bytes:
 
 
 def unpack(fetch: Callable[[], bytes], folder: Path) -> None:
-    """Lay the zip archive that `fetch` returns out in a folder that is either complete or not there.
+    """Lay the zip archive that `fetch` returns out in a folder that is either complete or not there."""
+
+    def extract(partial: Path) -> None:
+        with zipfile.ZipFile(io.BytesIO(fetch())) as members:
+            members.extractall(partial)
+
+    lay_out(extract, folder)
+
+
+def lay_out(fill: Callable[[Path], None], folder: Path) -> None:
+    """Let `fill` write the files of a folder that is either complete or not there.
 
     Any number of processes may ask for the same folder: one does the work, the others wait for it. A folder
     that exists is left as it is.
@@ -46,8 +56,8 @@ def unpack(fetch: Callable[[], bytes], folder: Path) -> None:
             return
         partial = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
-        with zipfile.ZipFile(io.BytesIO(fetch())) as members:
-            members.extractall(partial)
+        partial.mkdir()
+        fill(partial)
         partial.replace(folder)
 
 

@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 import fsspec
+from fsspec.core import has_magic
 
 from tinderbox.errors import BadInput, TinderboxError
 
@@ -63,6 +64,71 @@ def fetched(path: str) -> Iterator[Path]:
         with _telling(path):
             _copy(files, name, target)
         yield target
+
+
+def listed(path: str) -> list[tuple[str, int, str]]:
+    """Return the files at a path, in a folder and below it, or that a glob names, sorted by their paths.
+
+    Of each its path or URL, its bytes, and a mark that is another one when its content is: what storage keeps as its
+    digest, or when it was written. Names that begin with _ or . are left out, as Spark does.
+
+    Raises:
+        BadInput: There is none, or it must not be read, or its URL is of a kind that is not known.
+        TinderboxError: It cannot be read now.
+    """
+    try:
+        files, name = fsspec.url_to_fs(spoken(path))
+    except (ImportError, ValueError) as error:
+        raise BadInput(f"{path} cannot be opened: {error}; give a path or another URL") from error
+    with _telling(path):
+        found = _find(files, name)
+    local = "file" in files.protocol
+    return [
+        (each if local else str(files.unstrip_protocol(each)), int(info["size"] or 0), _mark(info))
+        for each, info in sorted(found.items())
+        if info["type"] == "file" and not _is_hidden(each, name)
+    ]
+
+
+def _find(files: fsspec.AbstractFileSystem, name: str) -> dict[str, dict[str, Any]]:
+    """Return what is at a path, or where nothing is, what it is a pattern of."""
+    try:
+        info = files.info(name)
+    except FileNotFoundError:
+        tops = files.glob(name, detail=True) if has_magic(name) else {}
+        if not tops:
+            raise
+        return {key: info for top in tops.values() for key, info in _below(files, top).items()}
+    return _below(files, info)
+
+
+def _below(files: fsspec.AbstractFileSystem, info: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if info["type"] == "file":
+        return {info["name"]: info}
+    found: dict[str, dict[str, Any]] = files.find(info["name"], detail=True)
+    return found
+
+
+def _is_hidden(path: str, top: str) -> bool:
+    """Whether a file, or a folder below the one that was asked for, has a name that is not for data."""
+    below = path.removeprefix(top.rstrip("/")) if path.startswith(top.rstrip("/")) else path.rpartition("/")[2]
+    return any(part.startswith(("_", ".")) for part in below.split("/"))
+
+
+def _mark(info: dict[str, Any]) -> str:
+    keys = (
+        "ETag",
+        "etag",
+        "md5",
+        "md5Hash",
+        "checksum",
+        "content_md5",
+        "LastModified",
+        "last_modified",
+        "mtime",
+        "created",
+    )
+    return next((str(info[key]) for key in keys if info.get(key)), "")
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from tinderbox.config import Digits, SweepJob
+from tinderbox.config import Digits, Sharded, SweepJob, check_train
 
 Accept = Callable[..., SweepJob]
 Refuse = Callable[[dict[str, Any]], str]
@@ -86,3 +87,44 @@ def test_every_source(accept: Accept, data: dict[str, Any]) -> None:
 def test_bad_sources(refuse: Refuse, data: Any, sentence: str) -> None:
     """A source that does not exist, lacks a key or leaves nothing to train on is refused."""
     assert refuse({"data": data}) == sentence
+
+
+def shards(**keys: Any) -> Sharded:
+    """Shards with some keys more."""
+    return Sharded.model_validate({"source": "shards", "path": "s3a://bucket/rows", "target": "y"} | keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "share"),
+    [({}, 0.1), ({"validation": 0.25}, 0.25), ({"validation_path": "held-out", "classes": [0, 1]}, 0.0)],
+)
+def test_rows_of_shards_are_held_out(keys: dict[str, Any], share: float) -> None:
+    """A tenth, a share, or none where others are for validation."""
+    assert shards(**keys).share == share
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"validation": 0.1, "validation_path": "b"}, "validation is a share of path's rows"),
+        ({"features": ["a", "y"]}, "features must not list the target 'y'"),
+        ({"features": ["a", "a"]}, "features must differ from each other"),
+        ({"classes": [1, "1"]}, "classes must differ from each other"),
+        ({"classes": ["a"]}, "at least 2 items"),
+        ({"shape": [28, 0]}, "greater than or equal to 1"),
+        ({"validation": 1.0}, "less than 1"),
+        ({"format": "orc"}, "'parquet' or 'csv'"),
+    ],
+)
+def test_mistakes_in_shards(keys: dict[str, Any], sentence: str) -> None:
+    """What cannot be is refused when the file is read."""
+    with pytest.raises(ValidationError, match=sentence):
+        shards(**keys)
+
+
+def test_only_a_training_has_shards(refuse: Refuse) -> None:
+    """A sweep's trials see all of their data, so its file has no such source."""
+    data = {"source": "shards", "path": "rows", "target": "y"}
+    assert refuse({"data": data}).startswith("data needs source: one of csv, digits, function")
+    tree = {"kind": "train", "name": "a", "model": "lenet5", "epochs": 1, "data": data}
+    assert check_train(tree, "job.yaml").data == Sharded.model_validate(data)

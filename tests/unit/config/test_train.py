@@ -177,7 +177,7 @@ SHAPED = "model: a model at path has its shape already; leave parameters and stu
         ({"model": {"path": "a\0b"}}, "model: a text must be UTF-8 without NUL, got 'a\\x00b'"),
         (
             {"data": {"source": "digts"}},
-            "data needs source: one of csv, digits, function, memory, mnist, npz, parquet, got digts",
+            "data needs source: one of csv, digits, function, memory, mnist, npz, parquet, shards, got digts",
         ),
         ({"task": "ranking"}, "task: input should be 'auto', 'classification' or 'regression', got 'ranking'"),
         ({"optimizer": {"lr": 0.1}}, "unknown key 'lr' in optimizer"),

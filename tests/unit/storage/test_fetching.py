@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.storage.fetching import fetched, has_held, opened, spoken
+from tinderbox.storage.fetching import fetched, has_held, listed, opened, spoken
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -84,6 +84,54 @@ def test_what_a_file_held(base: str) -> None:
     for name in ("empty", "gone"):
         assert not has_held(f"{base}/{name}", later)
     assert not has_held("nonsense://x", later)
+
+
+def test_files_are_listed(base: str) -> None:
+    """Of a folder, a glob or a path, with their bytes and a mark, whatever a name holds that might be a pattern."""
+    root = base.replace("memory://", "memory:///")
+    model = [(f"{root}/model/saved_model.pb", 20), (f"{root}/model/variables/data", 20)]
+    note = (f"{root}/a [1] é%41.txt", len("a [1] é%41.txt".encode()))
+    for path, expected in (
+        (base, [note, *model]),
+        (f"{base}/model/", model),
+        (f"{base}/m*", model),
+        (f"{base}/model/*/data", model[1:]),
+        (f"{base}/a [1] é%41.txt", [note]),
+    ):
+        found = listed(path)
+        assert [(name, size) for name, size, _ in found] == expected
+        assert all(mark for _, _, mark in found)
+        for name, size, _ in found:
+            with opened(name) as file:
+                assert len(file.read()) == size
+
+
+def test_what_is_no_data_is_not_listed(base: str) -> None:
+    """What writers leave beside it, but not what was asked for by its name."""
+    for name in ("_SUCCESS", ".part.crc", "_temporary/0/part", "model/_metadata"):
+        with fsspec.open(f"{base}/{name}", "wb", auto_mkdir=True) as file:
+            file.write(b"x")
+    assert len(listed(base)) == 3
+    assert len(listed(f"{base}/_temporary")) == 1
+
+
+@pytest.mark.parametrize("name", ["gone", "gone*", "gone/"])
+def test_nothing_to_list_is_one_sentence(base: str, name: str) -> None:
+    """It names the path as it was given."""
+    with pytest.raises(BadInput) as refusal:
+        listed(f"{base}/{name}")
+    assert str(refusal.value) == f"{base}/{name} is not there; give a path or URL that is"
+
+
+def test_another_content_has_another_mark(base: str) -> None:
+    """Of as many bytes, too."""
+    (before,) = listed(f"{base}/model/saved_model.pb")
+    time.sleep(0.01)
+    with fsspec.open(before[0], "wb") as file:
+        file.write(b"model/saved_model.pX")
+    (after,) = listed(f"{base}/model/saved_model.pb")
+    assert before[:2] == after[:2]
+    assert before[2] != after[2]
 
 
 def test_what_is_not_there_is_one_sentence(base: str) -> None:
