@@ -18,6 +18,8 @@ LAYERS = {
     "checkpoint": 2,
     "process": 2,
     "failure": 2,
+    "journal": 2,
+    "web": 2,
     "metrics": 2,
     "data": 2,
     "models": 2,
@@ -38,7 +40,7 @@ LAYERS = {
 
 DOORS = {
     "PIL": {"inference", "report"},
-    "aiohttp": {"sweeping.routes", "sweeping.server"},
+    "aiohttp": {"sweeping.routes", "training.routes", "web.routes", "web.server"},
     "click": {"cli"},
     "cloudpickle": {"sweeping.objective"},
     "fsspec": {"storage"},
@@ -66,7 +68,7 @@ DOORS = {
     "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
     "tensorflow": {"models", "examples", "inference"},
-    "urllib3": {"sweeping.client", "sweeping.onlooker", "kube"},
+    "urllib3": {"sweeping.onlooker", "training.client", "web.client", "kube"},
     "yaml": {"config", "storage", "kube", "report", "api.ending"},
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hmac
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from tinderbox.errors import BadInput, StaleAttempt, Superseded
+from tinderbox.errors import BadInput
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT, Answer
 from tinderbox.sweeping.status import Status
+from tinderbox.web.routes import finite, guard, refuse
 
 LARGEST_MESSAGE = 2 << 20
 """In bytes; what a trial printed is 256 KiB at most, and up to six times that where JSON must escape all of it."""
@@ -26,7 +25,6 @@ LONGEST_POLL_SECONDS = 10.0
 HEARTBEAT_SECONDS = 5.0
 
 M = TypeVar("M")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Files(Protocol):
@@ -94,12 +92,12 @@ class Routes:
 
     def __init__(self, host: Host, files: Files, token: str) -> None:
         self._host, self._files = host, files
-        self._expected = f"Bearer {token}".encode()
+        self._token = token
         self._keepsakes: list[str] | None = None
 
     def application(self) -> web.Application:
         """Return the application with all routes."""
-        application = web.Application(middlewares=[self._guard], client_max_size=LARGEST_MESSAGE)
+        application = web.Application(middlewares=[guard(self._token)], client_max_size=LARGEST_MESSAGE)
         application.add_routes(
             [
                 web.post("/lease", self.lease),
@@ -198,7 +196,7 @@ class Routes:
             first = await anext(blocks, b"")  # a file that cannot be opened is still refused with a reason
         except FileNotFoundError:
             self._host.coordinator.miss(trial, path, self._host.now())
-            return _refuse(404, f"{path} is not in storage any more; the trial begins anew")
+            return refuse(404, f"{path} is not in storage any more; the trial begins anew")
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(first)
@@ -225,7 +223,7 @@ class Routes:
         self._host.see_watcher()
         name = request.match_info["name"]
         if name not in await self._find_keepsakes():
-            return _refuse(404, f"the study has no file {name!r} to take home")
+            return refuse(404, f"the study has no file {name!r} to take home")
         return web.Response(body=await asyncio.to_thread(self._files.read, name))
 
     async def _find_keepsakes(self) -> list[str]:
@@ -241,21 +239,6 @@ class Routes:
         await self._host.settle()
         return web.Response(body=adapter.dump_json(message), content_type="application/json")
 
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse strangers before a body is read, and turn refusals into their status."""
-        token = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if not hmac.compare_digest(token, self._expected):
-            return _refuse(401, "the token is missing or wrong")
-        try:
-            return await handler(request)
-        except StaleAttempt as error:
-            return _refuse(409, str(error))
-        except (Superseded, OSError) as error:
-            return _refuse(503, f"storage does not take it: {error}")
-        except (BadInput, ValidationError, KeyError, ValueError) as error:
-            return _refuse(400, str(error))
-
 
 async def _read(request: web.Request, adapter: TypeAdapter[M]) -> M:
     return adapter.validate_json(await request.read())
@@ -263,14 +246,3 @@ async def _read(request: web.Request, adapter: TypeAdapter[M]) -> M:
 
 def _trial(request: web.Request) -> int:
     return int(request.match_info["trial"])
-
-
-def _refuse(status: int, reason: str) -> web.Response:
-    return web.json_response({"error": reason}, status=status)
-
-
-def finite(tree: Any) -> Any:
-    """Return a tree of plain values with null in place of NaN and infinity, which JSON does not have."""
-    if isinstance(tree, dict):
-        return {key: finite(value) for key, value in tree.items()}
-    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

@@ -6,13 +6,10 @@ Everything that touches the coordinator happens in this thread's event loop, one
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
-
-from aiohttp import web
+from typing import TypeVar
 
 from tinderbox.errors import TinderboxError
 from tinderbox.sweeping.coordinator import Coordinator
@@ -22,6 +19,7 @@ from tinderbox.sweeping.past import glance
 from tinderbox.sweeping.routes import Files, Routes
 from tinderbox.sweeping.search import Proposer
 from tinderbox.sweeping.status import Status, take_status
+from tinderbox.web.server import Served
 
 TICK_SECONDS = 1.0
 WATCHER_SECONDS = 5.0
@@ -30,44 +28,25 @@ WATCHER_SECONDS = 5.0
 T = TypeVar("T")
 
 
-class Server:
+class Server(Served):
     """Answers the slots of one study, which is to have `wanted`; `failure` says what ended it, if anything did."""
 
     def __init__(
         self, coordinator: Coordinator, journal: Journal, proposer: Proposer, files: Files, token: str
     ) -> None:
         self.coordinator = coordinator
-        self.failure: Exception | None = None
-        self._journal, self._proposer, self._files = journal, proposer, files
         # A slot that hangs up must not be leased a trial by its own request, which waits for one.
-        self._runner = web.AppRunner(
-            Routes(self, files, token).application(), access_log=None, shutdown_timeout=1.0, handler_cancellation=True
+        super().__init__(
+            Routes(self, files, token).application(), (self._keep_time, self._keep_proposing), "coordinator"
         )
-        self._loop = asyncio.new_event_loop()
+        self._journal, self._proposer, self._files = journal, proposer, files
         self.changed, self._announced = asyncio.Event(), 0
         self.ending = asyncio.Event()
         self.kept = False
         self.wanted = 0
         self._watched = -WATCHER_SECONDS
-        self._ended = threading.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._thread = threading.Thread(target=self._loop.run_forever, name="coordinator", daemon=True)
 
     # From other threads
-
-    def start(self, host: str | None, port: int = 0) -> int:
-        """Begin to answer, at all of the machine's addresses where `host` is None, and return the port."""
-        self._thread.start()
-        return self._await(self._open(host, port))
-
-    def wait(self, timeout: float) -> bool:
-        """Return whether the study has ended, or the server has failed, waiting up to `timeout` seconds."""
-        return self._ended.wait(timeout)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a call is answered; one that comes before the start waits for it."""
-        return self._thread.is_alive()
 
     def call(self, action: Callable[[Coordinator], T]) -> T:
         """Let an action see or change the coordinator between two messages; its events are safe when it returns.
@@ -104,17 +83,6 @@ class Server:
         deadline = time.monotonic() + longest
         while time.monotonic() < deadline and time.monotonic() - self._watched < WATCHER_SECONDS:
             time.sleep(TICK_SECONDS / 4)
-
-    def stop(self) -> None:
-        """Answer no more and end the thread; a write that is under way is waited for."""
-        if self._thread.is_alive():
-            self._await(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._loop.close()
-
-    def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     # In the loop, for the routes
 
@@ -160,32 +128,6 @@ class Server:
         self.changed = asyncio.Event()
 
     # In the loop, by itself
-
-    async def _open(self, host: str | None, port: int) -> int:
-        await self.settle()
-        self._tasks = [asyncio.create_task(self._guarded(work)) for work in (self._keep_time, self._keep_proposing)]
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        return int(self._runner.addresses[0][1])
-
-    async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._runner.cleanup()
-        try:
-            await self._tidy()
-        except Exception as error:
-            self.failure = self.failure or error
-
-    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a task that never returns; what it raises ends the study."""
-        try:
-            await work()
-        except Exception as error:
-            self.failure = error
-            self._ended.set()
 
     async def _keep_time(self) -> None:
         while True:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinderbox.errors import TinderboxError
+from tinderbox.journal import decoded
 from tinderbox.training.record import (
     AttemptBegan,
     AttemptEnded,
@@ -17,7 +18,7 @@ from tinderbox.training.record import (
     RunBegan,
     RunEnded,
     WorkerReplaced,
-    replay,
+    decode,
 )
 
 
@@ -127,11 +128,11 @@ def rebuild(segments: Iterable[bytes]) -> Training:
         TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
     """
     training = Training()
-    for event in replay(segments):
+    for place, event in decoded(segments, decode):
         try:
             training.apply(event)
         except IndexError as error:
             raise TinderboxError(
-                f"the record is damaged: {event.type} does not follow from what is before it; restore it from a backup"
+                f"the record is damaged: {place} does not follow from those before it; restore it from a backup"
             ) from error
     return training

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from tinderbox.errors import TinderboxError
+from tinderbox.journal import decoded
 from tinderbox.training.records import Position, Resume
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
@@ -183,12 +183,5 @@ def replay(segments: Iterable[bytes]) -> Iterator[Event]:
     Raises:
         TinderboxError: A line inside a segment is not an event.
     """
-    for number, segment in enumerate(segments, start=1):
-        *lines, _ = segment.split(b"\n")
-        for place, line in enumerate(lines, start=1):
-            try:
-                yield decode(line)
-            except ValueError as error:
-                raise TinderboxError(
-                    f"the record is damaged: line {place} of segment {number} is no event; restore it from a backup"
-                ) from error
+    for _, event in decoded(segments, decode):
+        yield event

@@ -15,9 +15,9 @@ import pytest
 import urllib3
 
 from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
-from tinderbox.sweeping import client as module
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.messages import Ask, Decision, Finish, Heartbeat, Report, Resume
+from tinderbox.web import client as module
 
 ASK = Ask(slot="slot-0+1", node="n", request=1)
 DECISION = b'{"action": "stop", "save": true}'
@@ -38,7 +38,7 @@ class Script:
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Script, Client]]:
     """Return a script, and a client of the server that follows it; repeated messages do not wait."""
-    monkeypatch.setattr(module, "_REPEATED", module._REPEATED.new(total=3, backoff_factor=0))
+    monkeypatch.setattr(module, "REPEATED", module.REPEATED.new(total=3, backoff_factor=0))
     plan = Script()
 
     class Handler(BaseHTTPRequestHandler):
