@@ -6,10 +6,9 @@ import threading
 from dataclasses import dataclass
 
 from tests.cluster.errors import ClusterError
+from tests.cluster.policies import Flow
 from tests.on_kubernetes.release import Release, connections
 from tinderbox.api.result import SweepResult
-
-Flow = tuple[str, str, int]
 
 HIGHEST_FIXED_PORT = 20000
 """Above are the ports that the kernel picks for the side that opens a connection."""

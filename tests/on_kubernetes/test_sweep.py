@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import binaries
-from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError
-from tests.cluster.layout import API_PORT, HOST
+from tests.cluster.layout import API_PORT
 from tests.cluster.objects import pod as made
-from tests.on_kubernetes.observer import Flow, Swept, component
+from tests.cluster.policies import judge
+from tests.on_kubernetes.observer import Swept, component
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,38 +71,6 @@ def test_the_flows_are_among_those_allowed(swept: Swept, release: Release, tmp_p
     assert service in swept.flows
     denied = {("executor", "console", 18080), ("driver", "executor", 4040), ("stranger", "driver", 7070)}
     denied |= {("executor", "elsewhere", API_PORT)}
-    judged = judge(release, swept.flows - {service} | {endpoint} | denied, tmp_path)
+    policies = json.loads(release.space("get", "networkpolicies", "--output=json"))["items"]
+    judged = judge(policies, release.space.name, swept.flows - {service} | {endpoint} | denied, tmp_path)
     assert {flow for flow, allowed in judged.items() if not allowed} == denied
-
-
-def judge(release: Release, flows: set[Flow], folder: Path) -> dict[Flow, bool]:
-    """What cyclonus says to each flow, by the NetworkPolicies of the namespace."""
-    policies = json.loads(release.space("get", "networkpolicies", "--output=json"))
-    (folder / "policies.json").write_text(json.dumps(policies))
-    asked = sorted(flows)
-    (folder / "traffic.json").write_text(json.dumps([traffic(release.space.name, *flow) for flow in asked]))
-    command = ["analyze", "--mode", "query-traffic", "--policy-path", folder / "policies.json"]
-    answer = run(binaries.binary("cyclonus"), *command, "--traffic-path", folder / "traffic.json")
-    verdicts = [line.split("|")[2].strip() for line in answer.splitlines() if "IS ALLOWED?" in line]
-    return {flow: {"TRUE": True, "FALSE": False}[verdict] for flow, verdict in zip(asked, verdicts, strict=True)}
-
-
-def traffic(namespace: str, source: str, target: str, port: int) -> dict[str, object]:
-    """A connection as cyclonus asks for it."""
-
-    def peer(kind: str) -> dict[str, object]:
-        labels = {"app.kubernetes.io/part-of": "tinderbox", "app.kubernetes.io/component": kind}
-        own = {
-            "PodLabels": labels,
-            "NamespaceLabels": {"kubernetes.io/metadata.name": namespace},
-            "Namespace": namespace,
-        }
-        return {"Internal": own, "IP": "10.0.0.1"}
-
-    return {
-        "Source": peer(source),
-        "Destination": {"IP": HOST} if target == "elsewhere" else peer(target),
-        "Protocol": "TCP",
-        "ResolvedPort": port,
-        "ResolvedPortName": "",
-    }

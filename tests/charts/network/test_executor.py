@@ -2,6 +2,9 @@
 
 from tests.charts.chart import Thing, render
 
+WORKERS = {"protocol": "TCP", "port": 7100, "endPort": 7163}
+"""Where a training's workers hear each other."""
+
 
 def policy(**values: object) -> Thing:
     """The policy's specification."""
@@ -20,11 +23,13 @@ def test_it_holds_for_executors() -> None:
     assert policy()["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_only_blocks_and_metrics_come_in() -> None:
-    """Driver and executors fetch blocks, monitoring reads metrics."""
-    blocks, metrics = policy()["ingress"]
+def test_only_blocks_updates_and_metrics_come_in() -> None:
+    """Driver and executors fetch blocks, workers of a training share updates, monitoring reads metrics."""
+    blocks, updates, metrics = policy()["ingress"]
     assert [component(peer) for peer in blocks["from"]] == ["driver", "executor"]
     assert [each["port"] for each in blocks["ports"]] == [int(render().settings()["spark.blockManager.port"])]
+    assert [component(peer) for peer in updates["from"]] == ["executor"]
+    assert updates["ports"] == [WORKERS]
     assert [each["port"] for each in metrics["ports"]] == [9095]
 
 
@@ -34,6 +39,7 @@ def test_executors_reach_no_api_server() -> None:
     assert component(driver["to"][0]) == "driver"
     assert [each["port"] for each in driver["ports"]] == [7078, 7079, 7070]
     assert component(executors["to"][0]) == "executor"
+    assert executors["ports"] == [{"protocol": "TCP", "port": 7079}, WORKERS]
     assert [each["port"] for each in names["ports"]] == [53, 53]
     extra = {"ports": [{"port": 443}]}
     assert policy(executorEgress=[extra])["egress"][-1] == extra

@@ -6,10 +6,12 @@ podSelector:
     app.kubernetes.io/component: {{ . }}
 {{- end }}
 
+{{- /* Ports, each a number or a range such as "7100-7163". */}}
 {{- define "tinderbox.network.tcp" -}}
 ports:
   {{- range . }}
-  - {protocol: TCP, port: {{ . }}}
+  {{- $ends := toString . | splitList "-" }}
+  - {protocol: TCP, port: {{ first $ends }}{{ with rest $ends }}, endPort: {{ first . }}{{ end }}}
   {{- end }}
 {{- end }}
 
