@@ -22,6 +22,15 @@ OUTCOMES = {
 }
 """How attempts ended, in the order of the legend; `running` stands for those that have not."""
 
+ENDINGS = {
+    "killed": "#b0632f",
+    "frozen": "#6468d8",
+    "replaced": "#7fa9dc",
+    "superseded": "#8a8f98",
+    **{name: OUTCOMES[name] for name in ("failed", "out_of_memory", "lost", "released")},
+}
+"""How attempts of a training end before it is over."""
+
 SCALE = ("#b9bdc4", "#7fa9dc", "#3f86d0", "#e0752d")
 """From the worst trial to the best one, evenly spread."""
 
