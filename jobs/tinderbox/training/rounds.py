@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,26 +44,29 @@ class Export:
 
 Work = Begin | Train | Validate | Export
 
+Place = tuple[int, str, str]
+"""Who did a share: its rank, and the names of the node and the pod."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """What one share, or several together, have to say.
 
     `state` is the mean over shares, in which each counts by its `weight`, the examples it was trained on; `position` is
-    the one after the steps. `places` says who did the shares, by rank: the names of the node and the pod. `again` are
-    sentences of shares that Spark had to compute more than once. `failure` is what a share has raised.
+    the one after the steps. What a work has no answer to is empty. `places` says who did the shares, and `again` which
+    of them Spark had to compute more than once. `failed` is what a share has raised.
     """
 
     weight: int = 0
-    state: State | None = None
-    position: Position = Position()
-    sums: Sums = Sums(0, {})
-    counts: Counts = Counts()
+    state: State = field(default_factory=State.empty)
+    position: Position = field(default_factory=Position)
+    sums: Sums = field(default_factory=lambda: Sums(0, {}))
+    counts: Counts = field(default_factory=Counts)
     confusion: NDArray[np.int64] | None = None
-    model: bytes | None = None
-    places: tuple[tuple[int, str, str], ...] = ()
-    again: tuple[str, ...] = ()
-    failure: Failure | None = None
+    model: bytes = b""
+    places: tuple[Place, ...] = ()
+    again: tuple[Place, ...] = ()
+    failed: tuple[Place, Failure] | None = None
 
 
 def join(answers: Sequence[Answer]) -> Answer:
@@ -78,25 +81,25 @@ def join(answers: Sequence[Answer]) -> Answer:
     matrices = [answer.confusion for answer in answers if answer.confusion is not None]
     return Answer(
         weight=sum(answer.weight for answer in answers),
-        state=_mean([(answer.weight, answer.state) for answer in answers if answer.state is not None]),
+        state=_mean([(answer.weight, answer.state) for answer in answers if answer.state.size]),
         position=first.position,
         sums=sum((answer.sums for answer in answers), start=Sums(0, {})),
         counts=counts,
         confusion=np.sum(matrices, axis=0) if matrices else None,
-        model=next((answer.model for answer in answers if answer.model is not None), None),
+        model=b"".join(answer.model for answer in answers),
         places=tuple(place for answer in answers for place in answer.places),
-        again=tuple(told for answer in answers for told in answer.again),
-        failure=next((answer.failure for answer in answers if answer.failure is not None), None),
+        again=tuple(place for answer in answers for place in answer.again),
+        failed=next((answer.failed for answer in answers if answer.failed is not None), None),
     )
 
 
-def _mean(states: Sequence[tuple[int, State]]) -> State | None:
+def _mean(states: Sequence[tuple[int, State]]) -> State:
     """Return the mean of states in double precision, whole numbers as the first one has them: they are alike in all.
 
     A weighted mean of equal numbers is that number: their products with weights below 2^29 are exact, and so are sums.
     """
     if len(states) < 2:
-        return states[0][1] if states else None
+        return states[0][1] if states else State.empty()
     total = sum(weight for weight, _ in states)
     if not total:
         return states[0][1]
@@ -112,13 +115,13 @@ class RoundLost(TinderboxError):
 
     def __init__(self, outcome: Outcome, cause: str) -> None:
         super().__init__(cause)
-        self.outcome: Outcome = outcome
+        self.outcome, self.cause = outcome, cause
 
 
 class Rounds(Protocol):
     """Runs rounds of shares, one for each rank."""
 
-    def run(self, work: Work, state: State | None, shares: int) -> Answer:
+    def run(self, work: Work, state: State, shares: int) -> Answer:
         """Have `shares` workers do their shares from a state, and return their answers joined.
 
         Raises:

@@ -20,6 +20,11 @@ class State:
     floats: NDArray[Any]
     integers: NDArray[np.int64]
 
+    @classmethod
+    def empty(cls) -> State:
+        """Return the state of nothing."""
+        return cls(np.empty(0, np.float32), np.empty(0, np.int64))
+
     @property
     def size(self) -> int:
         """How many bytes it has."""
