@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import tempfile
-import textwrap
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinderbox.errors import BadInput
-from tinderbox.models.packing import SIGNATURES, PackedModel, pack_model
+from tinderbox.models.loading import explain, open_model
+from tinderbox.models.packing import SIGNATURES, Form, PackedModel, pack_model
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["Network", "PackedModel", "load_model", "pack_model"]
-
-_PICKLED = re.compile(r"deserialization of a `Lambda` layer")
-_UNKNOWN = re.compile(r"(?:Could not locate|Unknown)[\w ]*:? '([^']+)'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,74 +59,11 @@ def load_model(packed: PackedModel) -> Network:
         except BadInput:
             raise
         except Exception as error:
-            raise BadInput(_explain(error)) from error
+            raise BadInput(explain(error)) from error
 
 
-def _explain(error: Exception) -> str:
-    # Keras gives one class of error to many causes, so its words must tell them apart.
-    text = str(error)
-    if _PICKLED.search(text):
-        return (
-            "model: has a Lambda layer, Python code that is not run from a file; make it a layer in a module of yours "
-            " with @keras.saving.register_keras_serializable()"
-        )
-    if unknown := _UNKNOWN.search(text):
-        return (
-            f"model: needs {unknown[1]}, which Keras does not know; register it with "
-            f"@keras.saving.register_keras_serializable() in a module of the job's code"
-        )
-    reason, _, _ = text.rpartition("Exception encountered: ")[2].partition("\n")
-    return f"model: cannot be loaded: {type(error).__name__}: {textwrap.shorten(reason, 300, placeholder=' ...')}"
-
-
-def _load_keras(content: bytes, folder: Path) -> Network:
-    return _network_of(_load_file(content, folder / "model.keras"))
-
-
-def _load_h5(content: bytes, folder: Path) -> Network:
-    return _network_of(_load_file(content, folder / "model.h5"))
-
-
-def _load_file(content: bytes, path: Path) -> Any:
-    import keras
-
-    path.write_bytes(content)
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
-
-
-def _load_architecture(content: bytes, folder: Path) -> Network:
-    import keras
-
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        description, weights = archive.read("architecture.json").decode(), archive.read("weights.h5")
-    if (whole := _join_legacy(description, weights)) is not None:
-        return _load_h5(whole, folder)
-    model = keras.models.model_from_json(description)
-    if not isinstance(model, keras.Model):
-        raise BadInput(
-            f"model: its JSON must describe a whole model, got a {type(model).__name__}; write model.to_json()"
-        )
-    path = folder / "model.weights.h5"
-    path.write_bytes(weights)
-    model.load_weights(path)
-    return _network_of(model)
-
-
-def _join_legacy(description: str, weights: bytes) -> bytes | None:
-    """Return the legacy file of an architecture and its weights; None where the weights are not in that format.
-
-    Keras 3 reads architectures of Keras 2 as a part of such files only.
-    """
-    import h5py
-
-    joined = io.BytesIO()
-    with h5py.File(io.BytesIO(weights), "r") as old, h5py.File(joined, "w") as new:
-        group = old.get("model_weights", old)
-        if "layer_names" not in group.attrs:
-            return None
-        old.copy(group, new, "model_weights")
-        new.attrs["model_config"] = description
-    return joined.getvalue()
+def _load_whole(content: bytes, folder: Path, form: Form) -> Network:
+    return _network_of(open_model(form, content, folder))
 
 
 def _network_of(model: Any) -> Network:
@@ -216,8 +150,8 @@ def _rows(tensor: Any, verb: str) -> tuple[tuple[int | None, ...], str]:
 
 
 _LOADERS: dict[str, Callable[[bytes, Path], Network]] = {
-    "keras": _load_keras,
-    "h5": _load_h5,
+    "keras": partial(_load_whole, form="keras"),
+    "h5": partial(_load_whole, form="h5"),
     "savedmodel": _load_savedmodel,
-    "architecture": _load_architecture,
+    "architecture": partial(_load_whole, form="architecture"),
 }

@@ -37,17 +37,18 @@ class PackedModel:
     digest: str
 
 
-def pack_model(path: Path, weights: Path | None = None) -> PackedModel:
+def pack_model(path: Path, weights: Path | None = None, new_weights: bool = False) -> PackedModel:
     """Return the model at a local path, known by what it holds, whatever its name.
 
     It is a file in Keras's own format, a legacy HDF5 file, a SavedModel folder, or the JSON of an architecture, whose
-    `weights` are an HDF5 file. Nothing is unpickled; a SavedModel however is a program, which must be trusted.
+    `weights` are an HDF5 file; only what is to be trained may do without, by `new_weights`. Nothing is unpickled; a
+    SavedModel however is a program, which must be trusted.
 
     Raises:
         BadInput: There is no such model, or it is incomplete.
     """
     form = _tell(path)
-    if weights is None and form == "architecture":
+    if weights is None and form == "architecture" and not new_weights:
         raise BadInput(f"{path}: is an architecture, which needs the HDF5 file of its weights; name it as weights")
     if weights is not None and form != "architecture":
         raise BadInput(f"{weights}: weights go with the JSON of an architecture, and {path} is a whole model; name one")
@@ -112,6 +113,8 @@ def _read(path: Path, weights: Path | None, form: Form) -> dict[str, bytes]:
     if form == "savedmodel":
         return _read_folder(path)
     content = path.read_bytes()
+    if form == "architecture":
+        return {"architecture.json": content}
     if form == "h5" and "model_config" not in _attributes(path, content):
         raise BadInput(f"{path}: holds weights without an architecture; name its JSON as path, and this as weights")
     return {"": content}
