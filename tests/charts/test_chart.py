@@ -57,6 +57,7 @@ def test_defaults_are_what_a_cluster_needs_and_no_more() -> None:
         "ConfigMap/tinderbox-dashboard-nodes",
         "ConfigMap/tinderbox-dashboard-spark",
         "ConfigMap/tinderbox-dashboard-study",
+        "ConfigMap/tinderbox-dashboard-training",
         "ConfigMap/tinderbox-driver",
         "ConfigMap/tinderbox-spark",
         "Deployment/tinderbox-console",
