@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinderbox.config import TrainJob
+from tinderbox.data.shards import Shards
 from tinderbox.models.packing import PackedModel
 
 
@@ -28,3 +29,5 @@ class Recipe:
     """The SHA-256 of the data set."""
     build: bytes | None = None
     """A notebook's own build function, by cloudpickle, in the place of the one that the job names."""
+    shards: Shards | None = None
+    """The tables of which each worker reads rows of its own, None where all get the whole data set."""
