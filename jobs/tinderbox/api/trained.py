@@ -33,10 +33,14 @@ class TrainResult:
         return pd.DataFrame(rows, columns=list(rows[0])).set_index("epoch") if rows else pd.DataFrame()
 
     @property
+    def model_epoch(self) -> int | None:
+        """The epoch that the model is of: the best one where training may end early, else the last; None before it."""
+        return best_epoch(self.record.history, self.job)
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """The metrics of the epoch that the model is of: the best one where training may end early, else the last."""
-        best = best_epoch(self.record.history, self.job)
-        return next((dict(row.metrics) for row in self.record.history if row.epoch == best), {})
+        """The metrics of the epoch that the model is of."""
+        return next((dict(row.metrics) for row in self.record.history if row.epoch == self.model_epoch), {})
 
     @property
     def attempts(self) -> pd.DataFrame:

@@ -9,14 +9,17 @@ import click
 from rich.console import Console
 
 from tinderbox.api import following, remote, submission
-from tinderbox.api.homecoming import bring_home, bring_rows_home
+from tinderbox.api.homecoming import bring_home, bring_rows_home, bring_training_home
 from tinderbox.api.labelled import open_rows
 from tinderbox.api.result import open_study
-from tinderbox.api.stock import take_stock
+from tinderbox.api.stock import take_stock, take_training_stock
+from tinderbox.api.trained import open_training
 from tinderbox.cli.infer import describe as describe_rows
 from tinderbox.cli.place import Place, on_a_cluster
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
+from tinderbox.cli.trained import describe as describe_training
+from tinderbox.cli.trained import print_training
 from tinderbox.config import read_any
 from tinderbox.errors import BadInput
 from tinderbox.kube import jobs
@@ -24,6 +27,7 @@ from tinderbox.kube.cluster import Cluster
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.finding import find_run
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 
 SUMMARY_SECONDS = 10.0
 WORDS = {
@@ -47,7 +51,11 @@ home = click.option("--to", default="studies", show_default=True, help="Folder t
     help="Follow it to its end and bring home what it leaves; Ctrl-C lets it run on.",
 )
 @click.option(
-    "--fresh", "--force", "anew", is_flag=True, help="Begin anew: a sweep in a new study, an inference with all rows."
+    "--fresh",
+    "--force",
+    "anew",
+    is_flag=True,
+    help="Begin anew: in a new study or training, an inference with all rows.",
 )
 @click.option("--image", help="Image of driver and executors; the release's without it.")
 @home
@@ -65,13 +73,13 @@ def submit(
     submitted = submission.submit_job(cluster, cluster.release(place.release), file, job, image, anew)
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
-    if watch and job.kind == "infer":
+    if watch and job.kind != "sweep":
         try:
             following.wait_for_end(cluster, submitted, once(console))
         except KeyboardInterrupt:
             tell_detached(console, job.name)
             return
-        bring_rows(console, cluster, job.name, to, place)
+        (bring_rows if job.kind == "infer" else bring_training)(console, cluster, job.name, to, place)
     elif watch:
         show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
     else:
@@ -96,6 +104,13 @@ def bring_rows(console: Console, cluster: Cluster, name: str, to: str, place: Pl
         home = bring_rows_home(name, storage, to)
     say(console, f"rows: {home.path('rows')}")
     say(console, f"report: {home.path('report.html')}")
+
+
+def bring_training(console: Console, cluster: Cluster, name: str, to: str, place: Place) -> None:
+    """Bring a training home, and show it."""
+    with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
+        bring_training_home(name, storage, to)
+    print_training(console, open_training(name, to))
 
 
 def show_to_end(
@@ -123,7 +138,7 @@ def tell_detached(console: Console, name: str) -> None:
 @click.argument("name")
 @on_a_cluster
 def status(name: str, place: Place) -> None:
-    """Say where the job of NAME stands on a cluster, and its study or batch inference."""
+    """Say where the job of NAME stands on a cluster, and its study, batch inference or training."""
     console, cluster = open_console(), place.connect()
     progress = remote.find_progress(cluster, name)
     say(console, describe(progress))
@@ -133,10 +148,10 @@ def status(name: str, place: Place) -> None:
 
 
 def describe_run(name: str, storage: str, over: bool) -> str:
-    """Return where a study or a batch inference stands, in one line.
+    """Return where a run stands, in one line.
 
     Raises:
-        BadInput: There is neither, and its job is over.
+        BadInput: There is none of this name, and its job is over.
     """
     try:
         found = find_run(storage, name)
@@ -146,6 +161,8 @@ def describe_run(name: str, storage: str, over: bool) -> str:
         return f"{name} has not begun"
     if isinstance(found, RowsFolder):
         return describe_rows(open_rows(name, storage).summary)
+    if isinstance(found, TrainFolder):
+        return describe_training(take_training_stock(open_training(name, storage)))
     return summary(take_stock(open_study(name, storage)))
 
 
@@ -161,20 +178,22 @@ def describe(progress: jobs.Progress) -> str:
 @home
 @on_a_cluster
 def fetch(name: str, to: str, place: Place) -> None:
-    """Bring the study or the batch inference NAME home from a cluster, whether it has ended or not.
+    """Bring the study, the batch inference or the training NAME home from a cluster, whether it has ended or not.
 
-    Of a study come report, best model, record and logs, of a batch inference report and rows. What is there already
-    under this name, and is not the same, is set aside.
+    Of a study or a training come report, model, record and logs, of a batch inference report and rows. What is there
+    already under this name, and is not the same, is set aside.
     """
     console, cluster = open_console(), place.connect()
     with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-        rows = isinstance(find_run(storage, name), RowsFolder)
-        if not rows:
+        found = find_run(storage, name)
+        if isinstance(found, StudyFolder):
             bring_home(name, storage, to)
-    if rows:
+    if isinstance(found, RowsFolder):
         bring_rows(console, cluster, name, to, place)
-        return
-    print_result(console, open_study(name, to))
+    elif isinstance(found, TrainFolder):
+        bring_training(console, cluster, name, to, place)
+    else:
+        print_result(console, open_study(name, to))
 
 
 @click.command()
@@ -185,7 +204,7 @@ def scale(name: str, slots: int, place: Place) -> None:
     """Let the study NAME, which runs on a cluster, have so many SLOTS.
 
     It is written into the job's ConfigMap, as `kubectl edit` would; a running driver sees it within about a minute. On
-    this machine, change `slots` in the job file. A batch inference keeps its slots.
+    this machine, change `slots` in the job file. A batch inference and a training keep theirs.
     """
     console, cluster = open_console(), place.connect()
     held = remote.scale_study(cluster, name, slots)
@@ -196,35 +215,9 @@ def scale(name: str, slots: int, place: Place) -> None:
 @click.argument("name")
 @on_a_cluster
 def delete(name: str, place: Place) -> None:
-    """End the job of NAME on a cluster, and delete it; its study, or its rows, stay in storage."""
+    """End the job of NAME on a cluster, and delete it; its study, its rows or its training stay in storage."""
     console, cluster = open_console(), place.connect()
     job = jobs.find_job(cluster, name)
     jobs.delete(cluster, job)
     found = job["metadata"]["name"]
     say(console, f"job {found} is deleted; what it has done stays, and the same job submitted again goes on with it")
-
-
-def print_log(name: str, trial: int | None, attempt: int | None, place: Place) -> None:
-    """Print what the driver of NAME on a cluster has printed, and follow it while it runs, or one of its trials."""
-    cluster = place.connect()
-    if trial is not None:
-        with remote.opened_storage(cluster, cluster.release(place.release)) as storage:
-            text = trial_log(name, storage, trial, attempt)
-        click.echo(text, nl=False)
-        return
-    progress = remote.find_progress(cluster, name)
-    if progress.pod is None:
-        raise BadInput(f"job {progress.job} has no driver: {progress.cause or 'its pod is gone'}")
-    for line in jobs.driver_log(cluster, progress.pod, follow=not progress.over):
-        click.echo(line)
-
-
-def trial_log(name: str, storage: str, trial: int, attempt: int | None) -> str:
-    """Return what a trial's attempt printed.
-
-    Raises:
-        BadInput: There is no such study, trial or attempt.
-    """
-    if isinstance(find_run(storage, name), RowsFolder):
-        raise BadInput(f"{name} is a batch inference, which has no trials; leave --trial out, and add --cluster")
-    return open_study(name, storage).log(trial, attempt)

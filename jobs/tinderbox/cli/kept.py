@@ -12,16 +12,21 @@ from rich.table import Table
 from tinderbox.api.ending import draw_pictures, write_report
 from tinderbox.api.labelled import open_rows, report_anew
 from tinderbox.api.result import open_study
-from tinderbox.cli.cluster import print_log, trial_log
+from tinderbox.api.trained import open_training
 from tinderbox.cli.infer import print_rows
 from tinderbox.cli.options import STORAGE_VARIABLE
 from tinderbox.cli.place import Place, on_a_cluster
+from tinderbox.cli.printed import Which, print_log, run_log
 from tinderbox.cli.screen import number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
+from tinderbox.cli.trained import print_training
 from tinderbox.errors import BadInput, TinderboxError
-from tinderbox.storage import find_studies
-from tinderbox.storage.finding import find_inferences, find_run
+from tinderbox.report.epochs import aim, best
+from tinderbox.report.training import write_training_report
+from tinderbox.storage import StudyFolder, find_studies
+from tinderbox.storage.finding import find_inferences, find_run, find_trainings
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 from tinderbox.sweeping.history import State
 
 storage = click.option(
@@ -29,7 +34,7 @@ storage = click.option(
     default="studies",
     show_default=True,
     envvar=STORAGE_VARIABLE,
-    help=f"Folder or URL that holds studies and batch inferences; {STORAGE_VARIABLE} is another default.",
+    help=f"Folder or URL that holds studies and other runs; {STORAGE_VARIABLE} is another default.",
 )
 
 
@@ -38,12 +43,16 @@ storage = click.option(
 @storage
 @click.option("--png", is_flag=True, help="Write a study's plots as PNG files too.")
 def report(name: str, storage: str, png: bool) -> None:
-    """Write the report of the study or the batch inference NAME anew; export a study for optuna-dashboard."""
-    console = open_console()
-    if isinstance(find_run(storage, name), RowsFolder):
-        if png:
-            raise BadInput(f"--png is for a study's plots, and {name} is a batch inference; leave it out")
+    """Write the report of the study, batch inference or training NAME anew; export a study for optuna-dashboard."""
+    console, found = open_console(), find_run(storage, name)
+    if png and not isinstance(found, StudyFolder):
+        raise BadInput(f"--png is for a study's plots, and {name} is a {found.kind}; leave it out")
+    if isinstance(found, RowsFolder):
         print_rows(console, report_anew(name, storage))
+        return
+    if isinstance(found, TrainFolder):
+        write_training_report(found)
+        print_training(console, open_training(name, storage))
         return
     result = open_study(name, storage)
     write_report(result.record, result.job, result.folder)
@@ -55,15 +64,18 @@ def report(name: str, storage: str, png: bool) -> None:
 @click.command()
 @storage
 def studies(storage: str) -> None:
-    """List the studies, and the batch inferences."""
+    """List the studies, the batch inferences and the trainings."""
     console, found = open_console(), find_studies(storage)
-    inferences = find_inferences(storage)
-    if found or not inferences:
+    inferences, trainings = find_inferences(storage), find_trainings(storage)
+    if found or not (inferences or trainings):
         list_all(console, found, storage, ("study", "trials", "complete", "best", "began"), study_row)
     if inferences:
         list_all(
             console, inferences, storage, ("batch inference", "rows", "errors", "accuracy", "began"), inference_row
         )
+
+    if trainings:
+        list_all(console, trainings, storage, ("training", "epochs", "attempts", "best", "began"), training_row)
 
 
 def list_all(
@@ -93,6 +105,20 @@ def inference_row(name: str, storage: str) -> list[str]:
     return [f"{found.rows:,}", f"{found.rows - found.labelled:,}", accuracy, _day(found.began if found.rows else None)]
 
 
+def training_row(name: str, storage: str) -> list[str]:
+    """Return what is listed of a training, its best epoch by what it stops early by, or by Top 1 or the loss."""
+    found = open_training(name, storage)
+    record, by = found.record, aim(found.job, found.record.history)
+    top = best(record.history, by)
+    told = "" if top is None else f"{by.metric} {number(top.metrics[by.metric])}"
+    return [
+        f"{len(record.history)}/{record.epochs or found.job.epochs}",
+        str(len(record.attempts)),
+        told,
+        _day(record.started),
+    ]
+
+
 def _day(moment: float | None) -> str:
     return datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else ""
 
@@ -100,18 +126,30 @@ def _day(moment: float | None) -> str:
 @click.command()
 @click.argument("name")
 @click.option("--trial", type=int, help="The number of a study's trial; on a cluster, the driver's own log without it.")
+@click.option("--worker", type=int, help="The number of a training's worker, 0 without it.")
 @click.option("--attempt", type=int, help="Which attempt; the newest one without it.")
 @storage
 @click.option("--cluster", "there", is_flag=True, help="NAME is on a cluster: the options below say which.")
 @on_a_cluster
-def logs(name: str, trial: int | None, attempt: int | None, storage: str, there: bool, place: Place) -> None:
-    """Print what a trial of the study NAME printed, and how it failed if it did.
+def logs(
+    name: str,
+    trial: int | None,
+    worker: int | None,
+    attempt: int | None,
+    storage: str,
+    there: bool,
+    place: Place,
+) -> None:
+    """Print what a trial of the study NAME, or a worker of the training NAME, printed, and how it failed if it did.
 
-    On a cluster, without --trial, print what the driver of a study or a batch inference printed.
+    On a cluster, without --trial and --worker, print what the driver printed.
     """
+    which = Which(trial, worker, attempt)
+    if trial is not None and worker is not None:
+        raise BadInput("--trial is for a study and --worker for a training; name one of them")
     if there:
-        print_log(name, trial, attempt, place)
-    elif trial is None:
+        print_log(name, which, place)
+    elif which.is_driver and not isinstance(find_run(storage, name), TrainFolder):
         raise BadInput("--trial must name a trial, got none; a driver's own log is on a cluster: --cluster")
     else:
-        click.echo(trial_log(name, storage, trial, attempt), nl=False)
+        click.echo(run_log(name, storage, which), nl=False)

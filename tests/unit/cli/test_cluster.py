@@ -15,13 +15,16 @@ from click.testing import Result
 
 from tinderbox.api.submission import Submitted
 from tinderbox.cli import cluster as module
+from tinderbox.cli import printed
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Refused
 from tinderbox.kube.jobs import Progress
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 
 Tinderbox = Callable[..., Result]
+NOTHING = "there is no study, batch inference or training"
 
 
 class Played:
@@ -91,7 +94,7 @@ def played(recorded: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> Played:
     monkeypatch.setattr(module.remote, "opened_storage", played.opened)
     monkeypatch.setattr(module.remote, "find_progress", played.find_progress)
     monkeypatch.setattr(module.remote, "scale_study", played.scale)
-    monkeypatch.setattr(module.jobs, "driver_log", played.log)
+    monkeypatch.setattr(printed.jobs, "driver_log", played.log)
     monkeypatch.setattr(module.jobs, "find_job", lambda cluster, study: {"metadata": {"name": f"sweep-{study}"}})
     monkeypatch.setattr(
         module.jobs, "delete", lambda cluster, job: played.deeds.append(("delete", job["metadata"]["name"]))
@@ -204,6 +207,43 @@ def test_detached_from_a_batch_inference(
     assert "opened" not in played.deeds
 
 
+def watched_training(tinderbox: Tinderbox, folder: Path) -> Result:
+    """Submit a training, and watch it."""
+    (folder / "train.yaml").write_text("kind: train\nname: lenet\nmodel: lenet5\nepochs: 2\n")
+    return tinderbox("submit", folder / "train.yaml", "--watch", "--to", folder / "home")
+
+
+@pytest.mark.usefixtures("played")
+def test_a_training_is_watched_and_comes_home(
+    tinderbox: Tinderbox, trained: TrainFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its Job has ended; what it has left is shown."""
+    monkeypatch.setattr(module.following, "wait_for_end", lambda cluster, submitted, tell: tell("the driver runs"))
+    result = watched_training(tinderbox, tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1] == "the driver runs"
+    assert "training lenet: 2 epochs, mode synchronous" in result.stdout
+    assert f"confusion  {tmp_path}/home/lenet/confusion.json" in result.stdout
+    assert TrainFolder(str(tmp_path / "home"), "lenet").read("train.yaml") == trained.read("train.yaml")
+
+
+def test_detached_from_a_training(
+    played: Played, tinderbox: Tinderbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the watch, and nothing comes home."""
+
+    def wait(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.following, "wait_for_end", wait)
+    result = watched_training(tinderbox, tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[1:] == [
+        "detached; the job runs on: tinderbox status lenet, and later tinderbox fetch lenet"
+    ]
+    assert "opened" not in played.deeds
+
+
 def test_a_job_that_fails(played: Played, tinderbox: Tinderbox, job: Path) -> None:
     """Is one sentence and exit code 1."""
 
@@ -253,10 +293,7 @@ def test_a_study_that_never_began(played: Played, tinderbox: Tinderbox) -> None:
     played.progress = Progress("sweep-other", "failed", "p-1", "pod p-1 ended")
     result = tinderbox("status", "other")
     assert (result.exit_code, result.stdout) == (2, "job sweep-other has failed: pod p-1 ended\n")
-    assert (
-        result.stderr
-        == f"tinderbox: there is no study, batch inference or training 'other' in {played.storage}; it holds small\n"
-    )
+    assert result.stderr == f"tinderbox: {NOTHING} 'other' in {played.storage}; it holds small\n"
 
 
 def test_status_of_an_unknown_job(played: Played, tinderbox: Tinderbox) -> None:
@@ -273,6 +310,36 @@ def test_status_of_a_batch_inference(played: Played, tinderbox: Tinderbox) -> No
     result = tinderbox("status", "photos")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == "job infer-photos runs in pod p-1\n3 rows, 1 with an error, 0.5 rows/s\n"
+
+
+@pytest.mark.usefixtures("trained")
+def test_status_of_a_training(played: Played, tinderbox: Tinderbox) -> None:
+    """A line for the Job, and one for how far it is."""
+    played.progress = Progress("train-lenet", "complete", "p-1", "")
+    result = tinderbox("status", "lenet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "job train-lenet is complete",
+        "epoch 2/2, loss 1, top1 0.6, top5 0.85, val_loss 0.75, val_top1 0.7, val_top5 0.9, done",
+    ]
+
+
+@pytest.mark.usefixtures("played")
+def test_fetch_of_a_training(tinderbox: Tinderbox, trained: TrainFolder, tmp_path: Path) -> None:
+    """All but its checkpoints, and what it has left is shown."""
+    trained.write("checkpoints/step-000000009/part-0", b"x")
+    result = tinderbox("fetch", "lenet", "--to", tmp_path / "home")
+    assert (result.exit_code, result.stderr) == (0, "")
+    home = TrainFolder(str(tmp_path / "home"), "lenet")
+    assert set(home.names()) == {name for name in trained.names() if "checkpoints" not in name}
+    assert "attempt 1, 2 workers: killed: worker 1 on node-1 was killed by SIGKILL" in result.stdout
+
+
+@pytest.mark.usefixtures("played", "trained")
+def test_logs_of_a_worker(tinderbox: Tinderbox) -> None:
+    """As a training has kept them in storage."""
+    result = tinderbox("logs", "lenet", "--worker", 1, "--attempt", 1, "--cluster")
+    assert (result.exit_code, result.stdout) == (0, "worker 1 in attempt 1\nKilled\n")
 
 
 def test_fetch_of_a_batch_inference(played: Played, tinderbox: Tinderbox, labelled: RowsFolder, tmp_path: Path) -> None:
@@ -308,9 +375,7 @@ def test_fetch_of_an_unknown_study(played: Played, tinderbox: Tinderbox, tmp_pat
     """One sentence, and nothing at home."""
     result = tinderbox("fetch", "smal", "--to", tmp_path / "home")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert (
-        result.stderr == f"tinderbox: there is no study, batch inference or training 'smal' in {played.storage}; it holds small\n"
-    )
+    assert result.stderr == f"tinderbox: {NOTHING} 'smal' in {played.storage}; it holds small\n"
     assert not (tmp_path / "home").exists()
 
 

@@ -10,6 +10,7 @@ from click.testing import Result
 
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 
 Tinderbox = Callable[..., Result]
 
@@ -108,6 +109,64 @@ def test_a_report_of_a_batch_inference_is_written_anew(tinderbox: Tinderbox, lab
         f"report: {labelled.path('report.html')}",
     ]
     assert b"<h1>photos</h1>" in labelled.read("report.html")
+
+
+def test_a_report_of_a_training_is_written_anew(tinderbox: Tinderbox, trained: TrainFolder) -> None:
+    """From its folder, and what it has left is told as when it ended."""
+    result = tinderbox("report", "lenet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "training lenet: 2 epochs, mode synchronous" in result.stdout
+    assert f"report     {trained.path('report.html')}" in result.stdout
+    assert b"lenet" in trained.read("report.html")
+
+
+@pytest.mark.usefixtures("labelled")
+def test_trainings_are_listed(tinderbox: Tinderbox, trained: TrainFolder, tmp_path: Path) -> None:
+    """Below the others; one that has not begun has no best epoch, and one that is damaged hides none."""
+    for name, record in (("young", b""), ("broken", b"no event\n\n")):
+        folder = TrainFolder(str(tmp_path / "studies"), name)
+        folder.write("train.yaml", trained.read("train.yaml"))
+        folder.write("events/000001-000000.jsonl", record)
+    result = tinderbox("studies")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "broken: the record is damaged: line 1 of segment 1 is no event" in result.stdout
+    rows = {cells(line)[0]: cells(line)[1:4] for line in result.stdout.splitlines() if line.startswith("│")}
+    assert rows["lenet"] == ["2/2", "2", "val_top1 0.7"]
+    assert rows["young"] == ["0/2", "0", ""]
+    assert "photos" in rows
+    assert "study" not in result.stdout
+
+
+@pytest.mark.usefixtures("trained")
+def test_logs_of_a_worker(tinderbox: Tinderbox) -> None:
+    """Worker 0 of the newest attempt, or another one, and how the attempt ended by it."""
+    assert tinderbox("logs", "lenet").stdout == "worker 0 in attempt 2\n"
+    assert tinderbox("logs", "lenet", "--worker", 1, "--attempt", 1).stdout == "worker 1 in attempt 1\nKilled\n"
+
+
+@pytest.mark.usefixtures("trained", "recorded", "labelled")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["report", "lenet", "--png"], "--png is for a study's plots, and lenet is a training; leave it out"),
+        (["logs", "lenet", "--trial", "2"], "lenet is a training, which has no trials; name a worker: --worker 0"),
+        (["logs", "lenet", "--worker", "1"], "attempt 2 has workers 0, got 1"),
+        (["logs", "small", "--worker", "1"], "small is a study, which has no workers; name a trial: --trial 0"),
+        (
+            ["logs", "photos", "--worker", "1"],
+            "photos is a batch inference, which has no workers; leave --worker out, and add --cluster",
+        ),
+        (
+            ["logs", "lenet", "--worker", "1", "--trial", "1"],
+            "--trial is for a study and --worker for a training; name one of them",
+        ),
+        (["logs", "small"], "--trial must name a trial, got none; a driver's own log is on a cluster: --cluster"),
+    ],
+)
+def test_what_a_run_has_not(tinderbox: Tinderbox, arguments: list[str], sentence: str) -> None:
+    """Trials are a study's, workers a training's."""
+    result = tinderbox(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"tinderbox: {sentence}\n")
 
 
 @pytest.mark.usefixtures("labelled")
