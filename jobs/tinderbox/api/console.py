@@ -18,16 +18,20 @@ from typing import TypeVar
 from tinderbox.api.labelled import open_rows
 from tinderbox.api.result import open_study
 from tinderbox.api.stock import take_stock
+from tinderbox.api.trained import open_training
 from tinderbox.errors import TinderboxError
 from tinderbox.inference.measures import Left, measure
 from tinderbox.metrics import catalogue
 from tinderbox.metrics.catalogue import Sample
 from tinderbox.metrics.own import opened_exporter
 from tinderbox.storage import StudyFolder, check_storage, find_studies
-from tinderbox.storage.finding import find_inferences
+from tinderbox.storage.finding import find_inferences, find_trainings
 from tinderbox.storage.room import look_at_room
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 from tinderbox.sweeping.measures import Measures
+from tinderbox.training.measures import measure_training
+from tinderbox.training.status import take_status
 
 LOG = logging.getLogger(__name__)
 
@@ -82,15 +86,24 @@ def read_rows(name: str, storage: str) -> tuple[float, bool, Samples]:
     return summary.ended, over, _told(measure(name, summary, over, Left(0, None) if over else None), over)
 
 
+def read_training(name: str, storage: str) -> tuple[float, bool, Samples]:
+    """Return when a training's record has grown last, whether it has ended, and what is told of it."""
+    result = open_training(name, storage)
+    record, over = result.record, result.record.ended is not None
+    status = replace(take_status(record, record.newest), seconds_left=None)
+    return record.newest, over, _told(measure_training(result.job, record, status, led=False), over)
+
+
 def _told(samples: Iterable[Sample], over: bool) -> Samples:
     """Return what is told of a run; of one that was left alone nobody knows whether it runs, but its driver."""
-    unknown = () if over else (catalogue.STUDY_OVER, catalogue.INFERENCE_OVER)
+    unknown = () if over else (catalogue.STUDY_OVER, catalogue.INFERENCE_OVER, catalogue.TRAINING_OVER)
     return tuple(sample for sample in samples if sample.metric not in unknown)
 
 
 KINDS = (
     Kind(find_studies, lambda name, storage: StudyFolder(storage, name).extent(), read_study),
     Kind(find_inferences, lambda name, storage: RowsFolder(storage, name).extent(), read_rows),
+    Kind(find_trainings, lambda name, storage: TrainFolder(storage, name).extent(), read_training),
 )
 
 

@@ -15,7 +15,9 @@ from tinderbox.storage.rows import RowsFolder
 from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.measures import Measures
 from tinderbox.sweeping.server import Server
-from tinderbox.training.measures import Standing, measure_training
+from tinderbox.training.history import Training
+from tinderbox.training.measures import measure_training
+from tinderbox.training.status import TrainStatus
 
 if TYPE_CHECKING:
     from tinderbox.metrics.catalogue import Sample
@@ -37,12 +39,12 @@ def study_source(server: Server, job: SweepJob) -> Source:
     return tell
 
 
-def training_source(look: Callable[[], Standing | None], job: TrainJob) -> Source:
-    """Return what tells of a training; `look` says how it stands, or None while nobody can tell."""
+def training_source(look: Callable[[], tuple[Training, TrainStatus] | None], job: TrainJob) -> Source:
+    """Return what tells of a training; `look` returns its record and how it stands, None while nobody can tell."""
 
     def tell() -> Iterator[Sample]:
-        if (now := look()) is not None:
-            yield from measure_training(job, now)
+        if (found := look()) is not None:
+            yield from measure_training(job, *found)
         yield from look_at_room(job.storage)
 
     return tell

@@ -13,7 +13,8 @@ class TrainStatus:
     """How far a training is; what is not known yet is None, and so is a metric that is no finite number.
 
     `epoch` epochs of `epochs` are done, and the part `share` of the next one. `workers` of `wanted` are at work in
-    `attempt`, which is 0 before the first one. `rate` is examples a second of all workers together.
+    `attempt`, which is 0 before the first one, and `waiting` others are there to begin one. `rate` is examples a second
+    of all workers together.
     """
 
     epoch: int
@@ -27,6 +28,7 @@ class TrainStatus:
     rate: float | None = None
     seconds: float = 0.0
     seconds_left: float | None = None
+    waiting: int = 0
     cause: str = ""
     """Why the attempt before has ended."""
     over: bool = False
@@ -50,6 +52,7 @@ def take_status(
     step: int | None = None,
     share: float = 0.0,
     rate: float | None = None,
+    waiting: int = 0,
 ) -> TrainStatus:
     """Return where a training stands at the time `now`, with what only its driver knows of the epoch under way."""
     last = training.history[-1] if training.history else None
@@ -71,6 +74,7 @@ def take_status(
         rate=rate,
         seconds=(training.ended.time if training.ended else now) - (training.started or now),
         seconds_left=left,
+        waiting=waiting,
         cause=causes[-1] if causes else "",
         over=over,
     )

@@ -22,7 +22,9 @@ from tinderbox.api.console import MOST_RUNS, SILENT_SECONDS, Archive, main
 from tinderbox.metrics.own import PORT_VARIABLE
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 from tinderbox.sweeping.events import AttemptStarted, StudyEnded, StudyStarted, TrialProposed, encode
+from tinderbox.training import record
 
 Scrape = Callable[[int], dict[str, float]]
 Eventually = Callable[[Callable[[], bool], float], bool]
@@ -102,6 +104,33 @@ def test_a_batch_inference_that_has_ended_is_told(labelled: RowsFolder) -> None:
     assert (found["tinderbox_inference_over photos"], found["tinderbox_inference_left_files photos"]) == (1, 0)
     assert (found["tinderbox_inference_rows photos labelled"], found["tinderbox_inference_rows photos error"]) == (2, 1)
     assert found["tinderbox_inference_accuracy photos"] == 0.5
+
+
+def test_a_training_that_has_ended_is_told(trained: TrainFolder) -> None:
+    """From its record, without workers, which are gone."""
+    archive = Archive(trained.root.rpartition("/")[0])
+    archive.refresh()
+    found = told(archive)
+    assert (found["tinderbox_training_over lenet"], found["tinderbox_training_seconds lenet"]) == (1, 22)
+    assert (found["tinderbox_training_epoch lenet"], found["tinderbox_training_step lenet"]) == (2, 26)
+    assert found["tinderbox_training_value lenet val_loss"] == 0.75
+    assert found["tinderbox_training_attempts_total lenet killed"] == 1
+    assert not [name for name in found if "left" in name or "workers lenet" in name or "workers_wanted" in name]
+
+
+def test_a_training_that_was_left_alone(trained: TrainFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As studies are: told once its record has been silent for long, and nobody knows whether it runs."""
+    begun, log = time.time(), trained.log()
+    log.append(record.encode(record.RunBegan(time=begun, generation=2, workers=2, epochs=3)))
+    log.close()
+    archive = Archive(trained.root.rpartition("/")[0])
+    archive.refresh()
+    assert runs(archive) == set()
+    monkeypatch.setattr(console.time, "time", lambda: begun + SILENT_SECONDS)
+    archive.refresh()
+    found = told(archive)
+    assert (found["tinderbox_training_epoch lenet"], found["tinderbox_training_epochs_wanted lenet"]) == (2, 3)
+    assert not {"tinderbox_training_over lenet", "tinderbox_training_left_seconds lenet"} & set(found)
 
 
 def test_a_study_that_runs_is_its_drivers(recorded: StudyFolder, storage: str) -> None:
@@ -216,7 +245,7 @@ def test_a_run_that_cannot_be_read_is_left_out(
     archive = Archive(storage)
     with monkeypatch.context() as patched:
         if error is not None:
-            patched.setattr(console, "KINDS", (replace(console.KINDS[0], read=refuse), console.KINDS[1]))
+            patched.setattr(console, "KINDS", (replace(console.KINDS[0], read=refuse), *console.KINDS[1:]))
         for _ in range(3):
             archive.refresh()
         assert runs(archive) == {"small"}

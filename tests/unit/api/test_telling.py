@@ -18,16 +18,17 @@ from tinderbox.api.labelled import summary_of
 from tinderbox.api.opening import opened_server
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.telling import RowsSource, study_source, training_source
+from tinderbox.api.trained import open_training
 from tinderbox.api.watcher import Quiet
-from tinderbox.config import check_sweep, check_train
+from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays
 from tinderbox.errors import TinderboxError
 from tinderbox.metrics.exporter import Exporter
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.rows import RowsFolder
+from tinderbox.storage.training import TrainFolder
 from tinderbox.sweeping.messages import Ask
-from tinderbox.training.measures import Standing
-from tinderbox.training.records import Position
+from tinderbox.training.status import take_status
 
 Rows = Callable[..., pa.Table]
 
@@ -218,12 +219,13 @@ def test_files_that_went_meanwhile(rows_folder: RowsFolder, make_rows: Rows) -> 
 # Trainings
 
 
-def test_a_training_is_told_while_somebody_can_tell(tmp_path: Path) -> None:
+def test_a_training_is_told_while_somebody_can_tell(trained: TrainFolder) -> None:
     """Before and after that, its storage is."""
-    tree = {"kind": "train", "name": "t", "model": "lenet5", "epochs": 2, "storage": str(tmp_path)}
-    now: list[Standing | None] = [None, Standing(Position(1, 0, 20), over=False, seconds=3.0), None]
-    source = training_source(lambda: now.pop(0), check_train(tree, "test"))
+    result = open_training(trained.name, trained.root.rpartition("/")[0])
+    now = [None, (result.record, take_status(result.record, 130.0)), None]
+    source = training_source(lambda: now.pop(0), result.job)
     before, during, after = told(source), told(source), told(source)
     assert set(before) == set(after) == {"tinderbox_storage_size_bytes", "tinderbox_storage_free_bytes"}
-    assert during["tinderbox_training_step"] == 20
+    assert (during["tinderbox_training_over"], during["tinderbox_training_step"]) == (1, 26)
+    assert during["tinderbox_training_attempts_total killed"] == 1
     assert set(before) < set(during)

@@ -1,15 +1,28 @@
-"""What Prometheus is told of a training: where it stands, what it was worth so far, and what a loss would cost."""
+"""What Prometheus is told of a training: where it stands, how its attempts ended, and what a loss would cost."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tinderbox.config import TrainJob, check_train
-from tinderbox.training.measures import Standing, checkpoint_interval, measure_training
-from tinderbox.training.records import Position
+from tinderbox.training.history import Training
+from tinderbox.training.measures import checkpoint_interval, epoch_steps, measure_training
+from tinderbox.training.record import (
+    AttemptBegan,
+    AttemptEnded,
+    CheckpointKept,
+    EpochEnded,
+    Event,
+    Member,
+    RunBegan,
+    RunEnded,
+    WorkerReplaced,
+)
+from tinderbox.training.status import take_status
+
+MEMBERS = [Member(rank=rank, name=f"worker-{rank}", node="n") for rank in range(3)]
 
 
 def job(**keys: Any) -> TrainJob:
@@ -17,73 +30,98 @@ def job(**keys: Any) -> TrainJob:
     return check_train({"kind": "train", "name": "digits", "model": "lenet5", "epochs": 5, **keys}, "test")
 
 
-BEGUN = Standing(Position(), over=False, seconds=0.5)
-UNDER_WAY = Standing(
-    Position(epoch=2, examples=640, step=53),
-    over=False,
-    seconds=60.0,
-    seconds_left=80.0,
-    values={"loss": 0.5, "val_top1": 0.9},
-    attempts={"complete": 0, "lost": 2},
-    replaced=1,
-    saved=Position(epoch=2, examples=320, step=48),
-    saved_at=1000.25,
-    workers={"training": 2, "waiting": 1},
-    epoch_steps=22,
-)
+def ended_epoch(epoch: int, step: int, attempt: int = 1, **metrics: float) -> EpochEnded:
+    """Return an epoch that took ten seconds."""
+    time = 100.0 + 10 * epoch
+    told = {"attempt": attempt, "examples": 640, "workers": 3, "seconds": 10.0, "metrics": metrics}
+    return EpochEnded(time=time, epoch=epoch, step=step, **told)  # type: ignore[arg-type]
 
 
-def told(now: Standing, **keys: Any) -> dict[str, float]:
-    """Return what is measured, by name without its beginning and labels without the run's."""
-    samples = list(measure_training(job(**keys), now))
+BEGUN = [RunBegan(time=100, generation=1, workers=3, epochs=5), AttemptBegan(time=100, attempt=1, members=MEMBERS)]
+UNDER_WAY: list[Event] = [
+    *BEGUN,
+    ended_epoch(1, 20, loss=0.75, val_top1=0.5),
+    CheckpointKept(time=111.25, attempt=1, epoch=1, examples=0, step=20, parts={0: "a" * 64}, size=8),
+    WorkerReplaced(time=112, attempt=1, member=MEMBERS[1], cause="worker 1 was killed"),
+    AttemptEnded(time=113, attempt=1, outcome="lost"),
+    AttemptBegan(time=114, attempt=2, members=MEMBERS[:2], epoch=1, step=20),
+    ended_epoch(2, 42, attempt=2, loss=0.5, val_top1=0.875, val_loss=float("nan")),
+]
+
+
+def trained(events: list[Event]) -> Training:
+    """Return what events add up to."""
+    record = Training()
+    for event in events:
+        record.apply(event)
+    return record
+
+
+def told(events: list[Event], led: bool = True, **keys: Any) -> dict[str, float]:
+    """Return what is measured at 160 s, by name and labels, without what all have in common and outcomes of none."""
+    record = trained(events)
+    status = take_status(record, 160.0, workers=2, waiting=1, step=53 if record.history else None)
+    samples = list(measure_training(job(**keys), record, status, led=led))
     assert {sample.labels[0] for sample in samples} == {"digits"}
-    name = "tinderbox_training_"
-    return {" ".join([sample.metric.name.removeprefix(name), *sample.labels[1:]]): sample.value for sample in samples}
+    found = {" ".join([sample.metric.name, *sample.labels[1:]]): sample.value for sample in samples}
+    assert {
+        f"tinderbox_training_attempts_total {outcome}" for outcome in ("complete", "frozen", "lost")
+    } <= found.keys()
+    return {
+        name.removeprefix("tinderbox_training_"): value
+        for name, value in found.items()
+        if value or "attempts_total" not in name
+    }
 
 
 def test_a_training_under_way() -> None:
-    """All that its dashboard shows."""
-    assert told(UNDER_WAY, workers=3) == {
+    """All that its dashboard shows; a metric that is no finite number is left out."""
+    assert told(UNDER_WAY) == {
         "info synchronous lenet5": 1,
         "over": 0,
         "seconds": 60.0,
-        "left_seconds": 80.0,
+        "left_seconds": 30.0,
         "epoch": 2,
         "epochs_wanted": 5,
         "step": 53,
         "value loss": 0.5,
-        "value val_top1": 0.9,
-        "attempts_total complete": 0,
-        "attempts_total lost": 2,
+        "value val_top1": 0.875,
+        "attempts_total lost": 1,
         "workers_replaced_total": 1,
         "workers_wanted": 3,
         "workers training": 2,
         "workers waiting": 1,
-        "checkpoint_timestamp_seconds": 1000.25,
-        "checkpoint_step": 48,
+        "checkpoint_timestamp_seconds": 111.25,
+        "checkpoint_step": 20,
         "checkpoint_interval_steps": 22,
     }
 
 
 def test_a_training_that_has_begun() -> None:
     """A loss would cost all its steps; nothing is told that nobody knows."""
-    assert told(BEGUN) == {
+    assert told(list(BEGUN)) == {
         "info synchronous lenet5": 1,
         "over": 0,
-        "seconds": 0.5,
+        "seconds": 60.0,
         "epoch": 0,
         "epochs_wanted": 5,
         "step": 0,
         "workers_replaced_total": 0,
+        "workers_wanted": 3,
+        "workers training": 2,
+        "workers waiting": 1,
         "checkpoint_step": 0,
     }
 
 
-def test_a_training_that_has_ended() -> None:
-    """No time is left, whatever was expected, and there are no workers, nor are any wanted."""
-    found = told(replace(UNDER_WAY, over=True, workers=None))
-    assert found["over"] == 1
-    assert {name for name in found if name.startswith(("left", "workers ", "workers_wanted"))} == set()
+@pytest.mark.parametrize("over", [True, False])
+def test_a_training_without_a_driver(over: bool) -> None:
+    """There are no workers, nor are any wanted; of one that has ended nothing is left."""
+    end = [AttemptEnded(time=120, attempt=2, outcome="complete"), RunEnded(time=121, epoch=2)]
+    found = told([*UNDER_WAY, *end] if over else UNDER_WAY, led=over)
+    assert (found["over"], found["seconds"]) == ((1, 21.0) if over else (0, 60.0))
+    assert {name for name in found if name.startswith(("workers ", "workers_wanted"))} == set()
+    assert ("left_seconds" in found) == (not over)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +130,17 @@ def test_a_training_that_has_ended() -> None:
 )
 def test_the_model_is_called_as_in_the_job(model: Any, called: str) -> None:
     """By its name, its function or its file."""
-    assert f"info averaging {called}" in told(BEGUN, model=model, mode="averaging")
+    assert f"info averaging {called}" in told(list(BEGUN), model=model, mode="averaging")
+
+
+@pytest.mark.parametrize(("ends", "steps"), [([], None), ([20], 20), ([20, 42], 22), ([20, 42, 65], 23)])
+def test_the_steps_of_an_epoch(ends: list[int], steps: int | None) -> None:
+    """Those of the last one."""
+    assert epoch_steps([ended_epoch(number, step) for number, step in enumerate(ends, 1)]) == steps
 
 
 @pytest.mark.parametrize(
-    ("checkpoints", "epoch_steps", "interval"),
+    ("checkpoints", "epoch", "interval"),
     [
         ({}, 22, 22),
         ({}, None, None),
@@ -107,8 +151,6 @@ def test_the_model_is_called_as_in_the_job(model: Any, called: str) -> None:
         ({"steps": 10, "epochs": 2}, 22, 10),
     ],
 )
-def test_the_interval_of_checkpoints(
-    checkpoints: dict[str, int], epoch_steps: int | None, interval: int | None
-) -> None:
+def test_the_interval_of_checkpoints(checkpoints: dict[str, int], epoch: int | None, interval: int | None) -> None:
     """Whichever comes first: so many steps, or those of so many epochs; an epoch where the job says nothing."""
-    assert checkpoint_interval(job(checkpoints=checkpoints), epoch_steps) == interval
+    assert checkpoint_interval(job(checkpoints=checkpoints), epoch) == interval
