@@ -67,9 +67,10 @@ DOORS = {
     "rich": {"cli"},
     "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
-    "tensorflow": {"models", "examples", "inference"},
+    "tensorflow": {"models", "examples", "inference", "training"},
     "urllib3": {"sweeping.onlooker", "training.client", "web.client", "kube"},
     "yaml": {"config", "storage", "kube", "report", "api.ending"},
+    "zmq": {"training.links"},
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 
