@@ -1,4 +1,4 @@
-"""The chart's own Prometheus while a sweep runs whose slots are killed, and a batch inference: what it knows is so."""
+"""The chart's own Prometheus while a sweep with killed slots, a training and a batch inference run: it knows them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from tests.on_kubernetes.photos import BROKEN, COPIES, JOB, TOP, mounted, share,
 from tests.on_kubernetes.prometheus import Prometheus, forwarded
 from tests.on_kubernetes.release import CHART
 from tinderbox.api.result import SweepResult, open_study
+from tinderbox.api.trained import TrainResult, open_training
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.release import Release
@@ -54,12 +55,25 @@ checkpoints: {epochs: 1}
 slots: 2
 data: {source: digits}
 """
+TRAINING = """
+kind: train
+name: together
+model: lenet5
+data: {source: digits}
+optimizer: {name: sgd, learning_rate: 0.05}
+mode: threshold
+workers: 2
+batch: 16
+epochs: 60
+checkpoints: {steps: 100}
+"""
 WITHOUT_DATA = {
     ("inference", "Accuracy"): "the photos lie in one folder, so nobody knows their true labels",
     (
         "inference",
         "Tinderbox / Inference",
     ): "its alert waits for five minutes, and the job takes one",
+    ("training", "Tinderbox / Training"): "its alerts wait for losses, which are the test of training's to make",
 }
 """Panels, by dashboard and title, whose queries return nothing here, and why; a dashboard's title for annotations."""
 
@@ -79,6 +93,7 @@ class Watched:
     prometheus: Prometheus
     began: float
     study: SweepResult
+    training: TrainResult
     rows: pd.DataFrame
     killed: str
     answers: dict[Key, list[Returned]] = field(default_factory=lambda: defaultdict(list))
@@ -103,7 +118,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> Iterator[Watched]:
-    """A sweep one of whose slots is killed again and again, then a batch inference; both brought home."""
+    """A sweep one of whose slots is killed again and again, then a training and a batch inference; all brought home."""
     if elsewhere.named() is None:
         if "prometheus" in binaries.missing(["prometheus"]):
             pytest.skip("there is no prometheus: python -m tests.cluster build prometheus")
@@ -119,7 +134,7 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
     release = opened("watched", mounted() | values, chart)
     share(release, photos)
     with forwarded(release) as prometheus:
-        seen = Watched(release, prometheus, time.time(), None, None, "")  # type: ignore[arg-type]
+        seen = Watched(release, prometheus, time.time(), None, None, None, "")  # type: ignore[arg-type]
         submit(release, "watched", SWEEP)
         assert eventually(lambda: reports(prometheus) >= 4, 240), release.log("sweep-watched")
         ask(seen)
@@ -127,21 +142,25 @@ def watched(opened: Open, photos: Path, chart: Path, eventually: Eventually) -> 
         seen.fired = eventually(lambda: ("TinderboxSlotsLost", seen.killed) in prometheus.firing(), 60)
         seen.moments = dict.fromkeys(("study", "nodes", "spark"), time.time() + 4 * SCRAPE_SECONDS)
         assert eventually(lambda: ask(seen) or release.ended("sweep-watched") is not None, 300)
+        submit(release, "together", TRAINING)
+        assert eventually(lambda: epochs(prometheus) > 2, 240), release.log("train-together")
+        assert eventually(lambda: ask(seen) or release.ended("train-together") is not None, 300)
+        seen.moments["training"] = time.time()
         submit(release, "photos", JOB)
         assert eventually(lambda: labelled(prometheus) > 50, 240), release.log("infer-photos")
         assert eventually(lambda: ask(seen) or release.ended("infer-photos") is not None, 300)
         seen.resolved = eventually(lambda: ("TinderboxSlotsLost", seen.killed) not in prometheus.firing(), 120)
-        for name in ("watched", "photos"):
+        for name in ("watched", "together", "photos"):
             assert eventually(lambda name=name: is_archived(prometheus, name), 90), (
                 f"the console does not tell of {name}"
             )
         ask(seen)
         seen.moments["inference"] = time.time()
-        for name in ("watched", "photos"):
+        for name in ("watched", "together", "photos"):
             told = release.tinderbox("fetch", name)
             assert told.returncode == 0, told.stderr
         home = release.folder / "studies"
-        seen.study = open_study("watched", str(home))
+        seen.study, seen.training = open_study("watched", str(home)), open_training("together", str(home))
         seen.rows = ds.dataset(home / "photos" / "rows", partitioning="hive").to_table().to_pandas()
         yield seen
         if folder := os.environ.get("TINDERBOX_PREVIEW"):
@@ -161,6 +180,11 @@ def submit(release: Release, name: str, job: str) -> None:
 def reports(prometheus: Prometheus) -> float:
     """How many epochs the study's trials have reported, as far as Prometheus knows."""
     return max(prometheus.ask('tinderbox_reports_total{study="watched"}').values(), default=0)
+
+
+def epochs(prometheus: Prometheus) -> float:
+    """How many epochs of the training are done, as far as Prometheus knows."""
+    return max(prometheus.ask('tinderbox_training_epoch{run="together"}').values(), default=0)
 
 
 def labelled(prometheus: Prometheus) -> float:
@@ -188,7 +212,9 @@ def kill_slots(release: Release, prometheus: Prometheus, eventually: Eventually)
 
 def is_archived(prometheus: Prometheus, name: str) -> bool:
     """Whether the console, and nobody else, tells of a run by now."""
-    over = prometheus.ask(f'tinderbox_study_over{{study="{name}"}} or tinderbox_inference_over{{run="{name}"}}')
+    asked = [f'tinderbox_study_over{{study="{name}"}}']
+    asked += [f'tinderbox_{kind}_over{{run="{name}"}}' for kind in ("training", "inference")]
+    over = prometheus.ask(" or ".join(asked))
     return len(over) == 1 and all(any("console" in label for label in labels) for labels in over)
 
 
@@ -266,6 +292,21 @@ def test_states_and_the_best_value_are_the_records(watched: Watched) -> None:
     assert list(ask('max(tinderbox_best_value{study="watched"})').values()) == [pytest.approx(record.best_value)]
     rows = {outcome: count for (outcome,), count in ask("max by (outcome) (tinderbox_inference_rows)").items()}
     assert rows == {"labelled": COPIES * len(TOP), "error": BROKEN}
+
+
+def test_a_training_is_told_as_its_record_has_it(watched: Watched) -> None:
+    """What its nodes have counted, within 5 %, and what the console tells of its end."""
+    ask, history = watched.prometheus.ask, watched.training.record.history
+
+    def counted(metric: str) -> float:
+        query = f"sum(max by (node, pod) (max_over_time({metric}{{run='together'}}[30m])))"
+        return float(sum(ask(query).values()))
+
+    assert counted("tinderbox_examples_total") == pytest.approx(sum(row.examples for row in history), rel=0.05)
+    assert counted("tinderbox_sync_bytes_total") == pytest.approx(sum(row.sent for row in history), rel=0.05)
+    assert counted("tinderbox_sync_dense_bytes_total") == pytest.approx(sum(row.dense for row in history), rel=0.05)
+    told = {name: mean for (name,), mean in ask("max by (metric) (tinderbox_training_value)").items()}
+    assert told == pytest.approx(history[-1].metrics)
 
 
 def test_a_slot_that_is_killed_again_and_again_is_told(watched: Watched) -> None:
