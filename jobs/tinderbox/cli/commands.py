@@ -22,6 +22,7 @@ from tinderbox.api.single import choose_parameters, explain_failure, measure_cos
 from tinderbox.api.sweep import run
 from tinderbox.checkpoint import Save
 from tinderbox.cli.cluster import delete, fetch, scale, status, submit
+from tinderbox.cli.diff import diff
 from tinderbox.cli.infer import describe_plan, infer
 from tinderbox.cli.kept import logs, report, studies
 from tinderbox.cli.options import changes, job_file, with_storage
@@ -192,5 +193,5 @@ def schema(kind: str) -> None:
     click.echo(json.dumps(KINDS[kind].model_json_schema(), indent=2))
 
 
-for command in (submit, status, fetch, scale, delete, infer, report, studies, logs):
+for command in (submit, status, fetch, scale, delete, infer, report, studies, logs, diff):
     main.add_command(command)

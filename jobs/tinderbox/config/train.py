@@ -161,7 +161,12 @@ class EarlyStopping(Closed):
     @property
     def sign(self) -> int:
         """What values of the metric are multiplied by so that less is better."""
-        return 1 if self.metric.removeprefix("val_") in ("loss", "mae", "mse") else -1
+        return sign_of(self.metric)
+
+
+def sign_of(metric: str) -> int:
+    """Return what values of a metric of the history are multiplied by so that less is better."""
+    return 1 if metric.removeprefix("val_") in ("loss", "mae", "mse") else -1
 
 
 class Attempts(Closed):

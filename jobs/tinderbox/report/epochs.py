@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tinderbox.config import TrainJob
-from tinderbox.config.train import EarlyStopping
+from tinderbox.config.train import sign_of
 from tinderbox.training.history import Attempt, Training
 from tinderbox.training.record import EpochEnded
 
@@ -60,13 +60,16 @@ class Aim:
 
 def aim(job: TrainJob, history: Sequence[EpochEnded]) -> Aim:
     """Return what a job stops early by, else the first that there is of Top 1 and loss, of validation if it can be."""
-    stopping = job.early_stopping
-    if stopping is None:
-        known = metrics(history)
-        name = "top1" if "top1" in known else "loss"
-        held_out = any(HELD_OUT + name in row.metrics for row in history)
-        stopping = EarlyStopping(metric=HELD_OUT + name if held_out else name)
-    return Aim(stopping.metric, stopping.sign)
+    if job.early_stopping is not None:
+        return aim_at(job.early_stopping.metric)
+    name = "top1" if "top1" in metrics(history) else "loss"
+    held_out = any(HELD_OUT + name in row.metrics for row in history)
+    return aim_at(HELD_OUT + name if held_out else name)
+
+
+def aim_at(metric: str) -> Aim:
+    """Return a metric as what epochs are compared by."""
+    return Aim(metric, sign_of(metric))
 
 
 def best(history: Sequence[EpochEnded], by: Aim) -> EpochEnded | None:
