@@ -1,0 +1,63 @@
+"""The user's modules where a worker trains: laid out in a folder, imported from there, and forgotten for other ones."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinderbox.data import unpack
+from tinderbox.errors import BadInput
+from tinderbox.training.recipe import Recipe
+
+_places: list[str] = []
+"""The folder that modules are imported from in this process."""
+
+
+def unpack_code(recipe: Recipe, folder: Path) -> None:
+    """Lay the code of a recipe out in a folder, once for all processes that import it from there."""
+    if (code := recipe.code) is not None:
+        unpack(lambda: code, folder)
+
+
+def find_build(recipe: Recipe, folder: Path) -> Callable[..., Any] | None:
+    """Return the user's build function, from the folder where its code was unpacked; None where the job has none.
+
+    Raises:
+        BadInput: The module does not import, or has no such function.
+    """
+    if recipe.code is not None:
+        _import_from(folder)
+    if recipe.build is not None:
+        function: Callable[..., Any] = pickle.loads(recipe.build)  # noqa: S301 - from our own closure, not the network
+        return function
+    return None if recipe.job.model.build is None else _find(recipe.job.model.build)
+
+
+def _import_from(folder: Path) -> None:
+    """Let modules come from a folder; those of an earlier training in this process, another version maybe, go."""
+    if _places == [str(folder)]:
+        return
+    for place in _places:
+        sys.path.remove(place)
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(f"{place}/"):
+                del sys.modules[name]
+    _places[:] = [str(folder)]
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+
+
+def _find(name: str) -> Callable[..., Any]:
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # a script without a guard may end the process that imports it
+        raise BadInput(f"{name}: module {module_name} does not import: {type(error).__name__}: {error}") from error
+    function: Callable[..., Any] | None = getattr(module, function_name, None)
+    if not callable(function):
+        raise BadInput(f"{name}: module {module_name} has no function {function_name}")
+    return function

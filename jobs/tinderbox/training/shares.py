@@ -1,0 +1,221 @@
+"""What one worker does in a round of mode averaging, in a Python worker of Spark, and keeps the model."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinderbox.data import Dataset, Examples, open_packed
+from tinderbox.failure import describe
+from tinderbox.metrics.meter import Meter
+from tinderbox.models.building import Task, build_model
+from tinderbox.models.state import set_stream
+from tinderbox.training.code import find_build
+from tinderbox.training.metering import count_steps
+from tinderbox.training.recipe import Recipe
+from tinderbox.training.records import Counts, Position, Sums
+from tinderbox.training.rounds import Answer, Begin, Export, Place, Train, Validate, Work
+from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
+from tinderbox.training.state import State, assign, collect
+
+_BLOCK = 256
+"""So many validation examples are looked at together."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a share is done: `code` and `data` are folders that were filled, and `key` tells trainings apart."""
+
+    key: str
+    recipe: Recipe
+    code: Path
+    data: Path
+    place: Place
+    meter: Meter
+
+    @property
+    def rank(self) -> int:
+        """Which worker this is."""
+        return self.place[0]
+
+    @property
+    def batch(self) -> int:
+        """How many examples a step of all workers has."""
+        job = self.recipe.job
+        return job.batch.size * (job.workers if job.batch.per == "worker" else 1)
+
+
+def do_share(work: Work, state: State, bench: Bench) -> Answer:
+    """Return what a share comes to; what it raises is part of the answer, for Spark would only repeat it."""
+    try:
+        return replace(_DO[type(work)](work, state, bench), places=(bench.place,))
+    except Exception as error:
+        return Answer(failed=(bench.place, describe(error, skip=Path(__file__).parent)))
+
+
+@dataclass
+class _Built:
+    """The model that this process has built last, its variables, and the schedules it has made last, by rank."""
+
+    key: str
+    model: Any
+    variables: list[Any]
+    schedules: dict[int, tuple[int, Schedule]]
+
+
+_built: list[_Built] = []
+
+
+def _build(bench: Bench) -> _Built:
+    """Return the model of a training, from this process's last share where it was of the same one."""
+    if not _built or _built[0].key != bench.key:
+        _built.clear()  # before another one is there, for it may be large
+        recipe, data = bench.recipe, _open(bench)
+        target = data.train.y.shape[1:]
+        task = Task(recipe.shape, recipe.classes, target, steps_of(recipe.examples, bench.batch))
+        model = build_model(recipe.job, task, recipe.network, find_build(recipe, bench.code))
+        seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+        _built.append(_Built(bench.key, model, [*model.weights, *model.optimizer.variables, *seeds], {}))
+    return _built[0]
+
+
+def _open(bench: Bench) -> Dataset:
+    shards = bench.recipe.shards
+    if shards is None:
+        return open_packed(bench.data)
+    return shards.read(bench.rank, bench.recipe.job.workers, bench.data)
+
+
+def _take(state: State, bench: Bench) -> _Built:
+    """Return the model in a state, its random layers with the numbers of this worker."""
+    built = _build(bench)
+    assign(state, built.variables)
+    set_stream(built.model, bench.rank)
+    return built
+
+
+def _begin(work: Begin, state: State, bench: Bench) -> Answer:
+    built = _build(bench)
+    if state.size or bench.rank:
+        return Answer()
+    return Answer(state=collect(built.variables))
+
+
+def _train(work: Train, state: State, bench: Bench) -> Answer:
+    began = time.perf_counter()
+    built, data = _take(state, bench), _open(bench).train
+    steps = _schedule(work.position, bench, built)
+    steps = steps.cut(0, min(work.steps, len(steps)))
+    waited = time.perf_counter() - began
+    sums = Sums(0, {})
+    for number in range(len(steps)):
+        sums += _step(built.model, data, steps.step(number), int(steps.counts[number]))
+    trained = time.perf_counter()
+    new = collect(built.variables)
+    seconds = time.perf_counter() - began
+    examples, floats = int(steps.counts.sum()), sum(_size(each) for each in built.model.trainable_variables)
+    waited += time.perf_counter() - trained
+    counts = Counts(len(steps), examples, seconds, waited, new.size, floats * len(steps))
+    count_steps(bench.meter, counts, bench.recipe.job.mode.name)
+    return Answer(
+        weight=examples,
+        state=new,
+        position=_advance(work.position, steps, bench.recipe.examples),
+        sums=sums,
+        counts=counts,
+    )
+
+
+def _schedule(position: Position, bench: Bench, built: _Built) -> Schedule:
+    """Return what this worker takes from a position to the end of the epoch, whose order is drawn once."""
+    rank, (epoch, whole) = bench.rank, built.schedules.get(bench.rank, (-1, None))
+    if epoch != position.epoch or whole is None:
+        begin, job = Position(position.epoch), bench.recipe.job
+        shards = bench.recipe.shards
+        if shards is None:
+            whole = schedule(bench.recipe.examples, bench.batch, job.workers, rank, job.seed, begin)
+        else:
+            held = [shards.counts_of(other, job.workers)[0] for other in range(job.workers)]
+            whole = schedule_shard(held, bench.batch, rank, job.seed, begin)
+        built.schedules[rank] = position.epoch, whole
+    return whole.cut(int(np.searchsorted(whole.done, position.examples, "right")), len(whole))
+
+
+def _advance(position: Position, steps: Schedule, examples: int) -> Position:
+    done, step = int(steps.done[-1]), position.step + len(steps)
+    if done == examples:
+        return Position(position.epoch + 1, 0, step)
+    return Position(position.epoch, done, step)
+
+
+def _step(model: Any, data: Examples, rows: NDArray[np.int64], count: int) -> Sums:
+    """Take a step and return its metrics; one without an example of this worker only counts."""
+    if not count:
+        model.optimizer.iterations.assign_add(1)
+        return Sums(0, {})
+    model.reset_metrics()
+    return _weigh(model.train_on_batch(data.x[rows], data.y[rows], return_dict=True), count)
+
+
+def _weigh(means: Mapping[str, Any], examples: int) -> Sums:
+    return Sums(examples, {name: float(mean) * examples for name, mean in means.items()})
+
+
+def _size(variable: Any) -> int:
+    return int(np.prod(variable.shape, dtype=np.int64)) * 4
+
+
+def _validate(work: Validate, state: State, bench: Bench) -> Answer:
+    model, examples, classes = _take(state, bench).model, _open(bench).validation, bench.recipe.classes
+    part = slice(0, len(examples))
+    if bench.recipe.shards is None:
+        part = validation_slice(len(examples), bench.recipe.job.workers, bench.rank)
+    blocks = [slice(start, min(start + _BLOCK, part.stop)) for start in range(part.start, part.stop, _BLOCK)]
+    if not work.confusion:
+        return Answer(sums=sum((_measure(model, examples, rows) for rows in blocks), start=Sums(0, {})))
+    return Answer(confusion=None if classes is None else _confuse(model, examples, blocks, classes))
+
+
+def _measure(model: Any, examples: Examples, rows: slice) -> Sums:
+    model.reset_metrics()
+    return _weigh(model.test_on_batch(examples.x[rows], examples.y[rows], return_dict=True), rows.stop - rows.start)
+
+
+def _confuse(model: Any, examples: Examples, blocks: Sequence[slice], classes: int) -> NDArray[np.int64]:
+    """Return how often examples of a class, by rows, are taken for which, by columns."""
+    counts = np.zeros((classes, classes), np.int64)
+    for rows in blocks:
+        taken = _classify(model.predict_on_batch(examples.x[rows]))
+        np.add.at(counts, (examples.y[rows].astype(np.int64), taken), 1)
+    return counts
+
+
+def _classify(outputs: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the classes that outputs mean; a single one is the probability of the second class."""
+    flat = outputs.reshape(len(outputs), -1)
+    return flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
+
+
+def _export(work: Export, state: State, bench: Bench) -> Answer:
+    model = _take(state, bench).model
+    model.optimizer.finalize_variable_values(model.trainable_variables)  # as `fit` does in the end
+    with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:
+        path = Path(folder, "model.keras")
+        model.save(path)
+        return Answer(model=path.read_bytes())
+
+
+_DO: dict[type, Callable[[Any, State, Bench], Answer]] = {
+    Begin: _begin,
+    Train: _train,
+    Validate: _validate,
+    Export: _export,
+}
+"""What is done for each kind of work."""
