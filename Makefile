@@ -44,6 +44,10 @@ bench: $(INSTALLED)  ## Measure hand-over, reports, trials and asks per second, 
 reproduce-blog: $(INSTALLED)  ## Run Databricks' study of 2016 on MNIST; OPTIONS="--epochs 10 --slots 1 2", hours on two cores
 	@$(BIN)/python -m tests.bench.blog $(OPTIONS)
 
+.PHONY: reproduce-bigdl
+reproduce-bigdl: $(INSTALLED)  ## Train BigDL's LeNet-5 on MNIST, on one worker and on two, beside the student's figures; a quarter of an hour
+	@$(BIN)/python -m tests.bench.bigdl $(OPTIONS)
+
 .PHONY: dashboards
 dashboards: $(INSTALLED)  ## Write monitoring/dashboards/*.json from their code
 	@$(BIN)/python -m monitoring.generate

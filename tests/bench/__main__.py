@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.bench import asks, flat, grids, handover, labels, regret, reports, seconds, telling, trials
+from tests.bench import asks, flat, grids, handover, labels, regret, reports, seconds, telling, training, trials
 from tests.bench.rows import Row, print_conditions, print_table
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "labels": labels.measure,
     "flat": flat.measure,
     "telling": telling.measure,
+    "training": training.measure,
 }
 
 
