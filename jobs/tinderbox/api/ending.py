@@ -6,6 +6,7 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,6 +50,12 @@ def export_best(study: Study, folder: StudyFolder) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             source = folder.fetch(best.checkpoint.path, Path(scratch))
             folder.write(KERAS_MODEL if is_keras(source) else OTHER_MODEL, source.read_bytes())
+
+
+def read_winner(folder: StudyFolder) -> dict[str, Any]:
+    """Return the parameters of the best trial that a study has kept."""
+    told: dict[str, Any] = yaml.safe_load(folder.read(PARAMETERS))["parameters"]
+    return told
 
 
 def measure_gain(study: Study, folder: StudyFolder, test: Examples | None) -> Gain | None:

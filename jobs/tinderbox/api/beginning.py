@@ -1,0 +1,111 @@
+"""The network that a training begins with: a winner's, in a file, or what a function builds; built once, to see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinderbox.api.ending import PARAMETERS, read_winner
+from tinderbox.api.inference import beside
+from tinderbox.config import TrainJob
+from tinderbox.config.train import METRICS, Network
+from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.models.building import Task, build_model
+from tinderbox.models.packing import PackedModel, pack_model
+from tinderbox.storage import StudyFolder
+from tinderbox.storage.fetching import fetched
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a model is, in numbers: those that are learnt, and all that a training keeps, the optimizer's too."""
+
+    learnt: int = 0
+    kept: int = 0
+
+
+def with_winner(job: TrainJob) -> TrainJob:
+    """Return a job whose network has the winning parameters of the study that it names, its own ones before them.
+
+    Raises:
+        BadInput: There is no such study, or it has no winner yet.
+    """
+    model = job.model
+    if model.study is None:
+        return job
+    study = StudyFolder(model.storage or job.storage, model.study)
+    study.read_job()
+    if not study.has(PARAMETERS):
+        raise BadInput(f"model: study {model.study!r} has no winner yet; let it end")
+    parameters = {**read_winner(study), **model.parameters}
+    network = Network.model_validate({**model.model_dump(exclude_none=True), "parameters": parameters})
+    return job.model_copy(update={"model": network})
+
+
+def find_network(job: TrainJob, base: Path) -> PackedModel | None:
+    """Return the model file that a job begins with, None where it names none; `base` is where relative paths start.
+
+    Raises:
+        BadInput: There is no such file, or it is no model.
+    """
+    model = job.model
+    if model.path is None:
+        return None
+    with ExitStack() as lent:
+        path = lent.enter_context(fetched(beside(base, model.path)))
+        weights = None if model.weights is None else lent.enter_context(fetched(beside(base, model.weights)))
+        return pack_model(path, weights, new_weights=True)
+
+
+def size_up(job: TrainJob, task: Task, network: PackedModel | None, function: Callable[..., Any] | None) -> Size:
+    """Return how large a job's model is, once it was built and compiled in this process.
+
+    Raises:
+        BadInput: It cannot be built, or does not fit the data, or early stopping looks at what it does not measure.
+    """
+    try:
+        model = build_model(job, task, network, function)
+    except TinderboxError:
+        raise
+    except Exception as error:  # whatever a user's function raises
+        reason, _, _ = str(error).partition("\n")
+        raise BadInput(f"model: {job.model.build or 'it'} cannot be built: {type(error).__name__}: {reason}") from error
+    check_stopping(job, task, outputs_of(model, task))
+    kept = [*model.weights, *model.optimizer.variables]
+    return Size(_numbers(model.trainable_weights), _numbers(kept))
+
+
+def outputs_of(model: Any, task: Task) -> int:
+    """Return how many numbers a built model gives for each example."""
+    import keras
+
+    (output,) = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor((None, *task.shape))))
+    return math.prod(output.shape[1:])
+
+
+def check_stopping(job: TrainJob, task: Task, outputs: int) -> None:
+    """Return if early stopping, where it is wanted, looks at a metric of the history.
+
+    Raises:
+        BadInput: It does not.
+    """
+    if job.early_stopping is None:
+        return
+    quantities = ("loss", "mae", "mse")
+    known = quantities if task.classes is None else tuple(name for name in METRICS if name not in quantities[1:])
+    if task.classes is not None and outputs == 1:
+        known = ("loss", "top1")
+    if job.early_stopping.metric.removeprefix("val_") not in known:
+        what = "a regression" if task.classes is None else f"a model of {outputs} outputs"
+        raise BadInput(
+            f"early_stopping: metric of {what} is one of {', '.join(known)}, or of these with val_ before it, "
+            f"got {job.early_stopping.metric}"
+        )
+
+
+def _numbers(variables: list[Any]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
