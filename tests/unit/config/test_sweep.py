@@ -69,7 +69,7 @@ def test_the_valid_edge(accept: Accept, keys: dict[str, Any]) -> None:
         ({"epoch": 3}, f"unknown key 'epoch' in the job; did you mean epochs? (valid keys: {KEYS})"),
         ({"zzz": 3}, f"unknown key 'zzz' in the job (valid keys: {KEYS})"),
         ({"metric.nam": "x"}, "unknown key 'nam' in metric; did you mean name? (valid keys: name, direction)"),
-        ({"kind": "train"}, "kind: input should be 'sweep', got 'train'"),
+        ({"kind": "tune"}, "kind: input should be 'sweep', got 'tune'"),
         ({"name": None}, "the job needs name: the study's name: lower-case letters, digits and dashes, at most 53"),
         ({"name": "A"}, "name: a name has lower-case letters, digits and dashes, at most 53, got 'A'"),
         ({"name": ""}, "name: a name has lower-case letters, digits and dashes, at most 53, got ''"),
