@@ -14,12 +14,13 @@ from tinderbox.api.recall import recall
 from tinderbox.config import AnyJob, SweepJob
 from tinderbox.data import Dataset, digest, load
 from tinderbox.errors import BadInput
+from tinderbox.functions import find_function
 from tinderbox.preloading import explain, is_in
 from tinderbox.run import Run, identify
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.finding import other_kind
 from tinderbox.storage.runs import RunFolder
-from tinderbox.sweeping.objective import Objective, by_name, by_value, find_function
+from tinderbox.sweeping.objective import Objective, by_name, by_value
 from tinderbox.sweeping.search import Proposer
 
 WITHOUT_EFFECT = ("slots", "checkpoints")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import os
 import pickle
@@ -16,6 +15,7 @@ from typing import Any
 
 from tinderbox.data import unpack
 from tinderbox.errors import BadInput
+from tinderbox.functions import find_function
 from tinderbox.sweeping.fingerprint import fingerprint
 
 LARGEST_CODE = 64 << 20
@@ -95,23 +95,6 @@ def by_name(name: str, folder: Path | None) -> Objective:
     if folder is None:
         return Objective(name, fingerprint=fingerprint(find_function(name)))
     return Objective(name, code=pack_code(folder))
-
-
-def find_function(name: str) -> Callable[..., Any]:
-    """Return the function `module:function`.
-
-    Raises:
-        BadInput: The module does not import, or has no such function.
-    """
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a script without a guard may end the process that imports it
-        raise BadInput(f"{name}: module {module_name} does not import: {type(error).__name__}: {error}") from error
-    function: Callable[..., Any] | None = getattr(module, function_name, None)
-    if not callable(function):
-        raise BadInput(f"{name}: module {module_name} has no function {function_name}")
-    return function
 
 
 def pack_code(folder: Path) -> bytes:

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tinderbox.failure import NO_FAILURE, Failure
+import numpy as np
+
+from tinderbox import preloading
+from tinderbox.data import Dataset, open_packed
+from tinderbox.errors import BadInput, StaleAttempt
+from tinderbox.failure import NO_FAILURE, Failure, describe
+from tinderbox.functions import find_function
+from tinderbox.models.building import Task, build_model
+from tinderbox.models.state import set_stream
 from tinderbox.training.channel import Channel
+from tinderbox.training.exchange import Alone, Exchange, PeerLost, share_steps
+from tinderbox.training.feed import Feed
+from tinderbox.training.loop import Diverged, Loop, Setting
 from tinderbox.training.recipe import Recipe
-from tinderbox.training.records import Assignment
+from tinderbox.training.records import Assignment, Position
+from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+_OURS = Path(__file__).parent
 
 Outcome = Literal["complete", "failed", "diverged", "stale", "peer_lost"]
 
@@ -19,7 +42,8 @@ Outcome = Literal["complete", "failed", "diverged", "stale", "peer_lost"]
 class Work:
     """What a worker process needs, the same for all attempts of an agent; `code` and `data` are folders it has filled.
 
-    `door` returns the way to the driver of an assignment's worker; it must pickle.
+    Where each worker reads rows of its own, `data` is where they are laid out. `door` returns the way to the driver of
+    an assignment's worker; it must pickle.
     """
 
     recipe: Recipe
@@ -39,3 +63,156 @@ class Over:
 
     outcome: Outcome
     failure: Failure = NO_FAILURE
+
+
+def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
+    """Load the user's code, then do what the `Assignment` that arrives says, and tell by an `Over` how it ended."""
+    (work,) = arguments
+    try:
+        function = _prepare(work)
+    except Exception as error:
+        prepared: Over | None = Over("failed", describe(error, skip=_OURS))
+    else:
+        prepared = None
+    gc.freeze()  # what is loaded now stays
+    try:
+        assignment: Assignment = connection.recv()
+    except EOFError:
+        return
+    connection.send(prepared or take_part(work, assignment, function))
+
+
+def _prepare(work: Work) -> Callable[..., Any] | None:
+    """Return the user's build function, where there is one."""
+    if preloading.failure:
+        raise BadInput(preloading.failure)
+    recipe = work.recipe
+    if recipe.code is not None:
+        sys.path.insert(0, str(work.code))
+    if recipe.build is not None:
+        function: Callable[..., Any] = pickle.loads(recipe.build)  # noqa: S301 - from Spark's closure, not the network
+        return function
+    return find_function(recipe.job.model.build) if recipe.job.model.build is not None else None
+
+
+def take_part(work: Work, assignment: Assignment, function: Callable[..., Any] | None = None) -> Over:
+    """Train as the worker that an assignment makes of this process, which has run no operation of TensorFlow yet."""
+    import tensorflow as tf
+
+    gone: tuple[type[Exception], ...] = (PeerLost,)
+    if assignment.workers > 1:
+        codes = tf.errors
+        gone += (codes.UnavailableError, codes.AbortedError, codes.CancelledError, codes.DeadlineExceededError)
+    try:
+        _train(work, assignment, function)
+    except StaleAttempt as error:
+        return Over("stale", describe(error, skip=_OURS))
+    except Diverged as error:
+        return Over("diverged", describe(error, skip=_OURS))
+    except gone as error:
+        return Over("peer_lost", describe(error, skip=_OURS))
+    except BaseException as error:
+        return Over("failed", describe(error, skip=_OURS))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return Over("complete")
+
+
+def _train(work: Work, assignment: Assignment, function: Callable[..., Any] | None) -> None:
+    import tensorflow as tf
+
+    recipe, channel = work.recipe, work.door(assignment)
+    if recipe.job.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    exchange = _exchange(recipe, assignment, channel)
+    try:
+        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch, _replicas(recipe.job.gpus):
+            setting = _set_up(work, assignment, function, exchange, channel, Path(scratch))
+            Loop(setting).run()
+    finally:
+        exchange.close()
+
+
+def _exchange(recipe: Recipe, assignment: Assignment, channel: Channel) -> Exchange:
+    """Return how this worker works together with the others; one that is alone does not."""
+    if assignment.workers == 1 and recipe.job.mode.name == "synchronous":
+        return Alone()
+    if recipe.job.mode.name == "synchronous":
+        from tinderbox.training.synchronous import Synchronous
+
+        return Synchronous(assignment, max(recipe.job.gpus, 1), recipe.job.deterministic)
+    raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes")
+
+
+def _replicas(gpus: int) -> AbstractContextManager[Any]:
+    """Return the scope in which a model is made that several GPUs of a worker train."""
+    import tensorflow as tf
+
+    if gpus < 2:
+        return nullcontext()
+    found = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices("GPU")]
+    if len(found) < gpus:
+        raise BadInput(f"gpus: {gpus} are wanted in a worker, and TensorFlow finds {len(found)}; ask for fewer")
+    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(found[:gpus]).scope()
+    return scope
+
+
+def _set_up(
+    work: Work,
+    assignment: Assignment,
+    function: Callable[..., Any] | None,
+    exchange: Exchange,
+    channel: Channel,
+    scratch: Path,
+) -> Setting:
+    """Return all that the loop needs, the model built and sharing its steps."""
+    recipe, job, workers, rank = work.recipe, work.recipe.job, assignment.workers, assignment.rank
+    data = _open(work, assignment)
+    batch = job.batch.size * (workers if job.batch.per == "worker" else 1)
+    steps = steps_of(recipe.examples, batch)
+    task = Task(recipe.shape, recipe.classes, data.train.y.shape[1:], steps, assignment.scale)
+    model = build_model(job, task, recipe.network, function)
+    set_stream(model, rank)
+    share_steps(model.optimizer, exchange)
+    schedules = _schedules(recipe, workers, rank, batch)
+    looks = validation_slice(recipe.validation, workers, rank)
+    if recipe.shards is not None:
+        looks = slice(0, len(data.validation))
+    return Setting(
+        job=job,
+        assignment=assignment,
+        model=model,
+        exchange=exchange,
+        channel=channel,
+        train=Feed(data.train, masked=bool((schedules(Position()).counts == 0).any())),
+        schedules=schedules,
+        validation=Feed(data.validation) if len(data.validation) else None,
+        looks=looks,
+        classes=recipe.classes,
+        rate=_rate(model),
+        scratch=scratch,
+    )
+
+
+def _open(work: Work, assignment: Assignment) -> Dataset:
+    if work.recipe.shards is None:
+        return open_packed(work.data)
+    return work.recipe.shards.read(assignment.rank, assignment.workers, work.data)
+
+
+def _schedules(recipe: Recipe, workers: int, rank: int, batch: int) -> Callable[[Position], Schedule]:
+    """Return what says which examples this worker takes from a position on."""
+    seed = recipe.job.seed
+    if recipe.shards is None:
+        return lambda position: schedule(recipe.examples, batch, workers, rank, seed, position)
+    held = [recipe.shards.counts_of(each, workers)[0] for each in range(workers)]
+    return lambda position: schedule_shard(held, batch, rank, seed, position)
+
+
+def _rate(model: Any) -> float | None:
+    """Return the learning rate of a new model, None where a schedule says it."""
+    rate = model.optimizer.get_config().get("learning_rate")
+    if "inner_optimizer" in model.optimizer.get_config():
+        rate = model.optimizer.inner_optimizer.get_config()["learning_rate"]
+    return float(rate) if isinstance(rate, float | int | np.floating) else None

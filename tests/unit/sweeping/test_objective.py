@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tinderbox.errors import BadInput
+from tinderbox.functions import find_function
 from tinderbox.sweeping import objective
-from tinderbox.sweeping.objective import by_name, by_value, find_function, pack_code
+from tinderbox.sweeping.objective import by_name, by_value, pack_code
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""Examples on their way into a model: batches gathered by TensorFlow itself, from arrays that stay where they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinderbox.training.sampling import Schedule
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tinderbox.data.dataset import Examples
+
+_AHEAD = 4
+"""How many batches are gathered before they are asked for."""
+
+
+class Feed:
+    """The examples of a worker, of which TensorFlow gathers batches without Python's part.
+
+    Memory maps of NumPy are not copied. Where `masked`, each batch has a weight for each example, which is 0 for one
+    that only stands in: of it, neither loss nor metrics know.
+    """
+
+    def __init__(self, examples: Examples, masked: bool = False) -> None:
+        import tensorflow as tf
+
+        self._masked = masked
+        with tf.device("CPU:0"):
+            self._x, self._y = tf.convert_to_tensor(examples.x), tf.convert_to_tensor(examples.y)
+
+    def take(self, schedule: Schedule) -> tf.data.Dataset:
+        """Return the batches of a schedule."""
+        import tensorflow as tf
+
+        with tf.device("CPU:0"):
+            rows, bounds = tf.constant(schedule.rows), tf.constant(schedule.bounds)
+            masks = tf.constant((schedule.counts > 0).astype(np.float32))
+
+        def gather(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            chosen = rows[bounds[step] : bounds[step + 1]]
+            batch = _shorten(tf.gather(self._x, chosen)), _shorten(tf.gather(self._y, chosen))
+            return (*batch, tf.fill(tf.shape(chosen), masks[step])) if self._masked else batch
+
+        return tf.data.Dataset.range(len(schedule)).map(gather).prefetch(_AHEAD)
+
+    def in_order(self, first: int, last: int, size: int) -> tf.data.Dataset:
+        """Return the examples from `first` up to, and without, `last` in batches of `size`, without weights."""
+        import tensorflow as tf
+
+        def cut(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            end = tf.minimum(start + size, last)
+            return _shorten(self._x[start:end]), _shorten(self._y[start:end])
+
+        return tf.data.Dataset.range(first, last, size).map(cut).prefetch(_AHEAD)
+
+
+def _shorten(values: Any) -> Any:
+    """Return what Keras makes of a batch, too: float32 of float64."""
+    import tensorflow as tf
+
+    return tf.cast(values, tf.float32) if values.dtype == tf.float64 else values

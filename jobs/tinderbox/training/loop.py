@@ -1,0 +1,289 @@
+"""The epochs of one worker: plain Keras `fit`, with what the driver is told of it and the checkpoints that are due."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinderbox.config import TrainJob
+from tinderbox.errors import TinderboxError
+from tinderbox.models.state import read_members, restore, save_members, save_model, set_stream
+from tinderbox.training.channel import Channel
+from tinderbox.training.exchange import Exchange
+from tinderbox.training.feed import Feed
+from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Sums, Verdict
+from tinderbox.training.sampling import Schedule
+
+if TYPE_CHECKING:
+    import keras
+
+_TELL_SECONDS = 0.2
+_SMALLEST_LOOK = 32
+"""Validation examples are looked at in batches of at least so many."""
+_PROGRESS = "progress.json"
+"""The member of a part that says what the unfinished epoch has come to."""
+
+
+class Diverged(TinderboxError):
+    """The loss has become NaN or infinite; another attempt would come to the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What a worker trains with.
+
+    `schedules` returns what it does from a position to the end of its epoch, `held_out` are the validation examples it
+    looks at, of which there are `looks`, and `rate` is the learning rate, None where a schedule says it.
+    """
+
+    job: TrainJob
+    assignment: Assignment
+    model: Any
+    exchange: Exchange
+    channel: Channel
+    train: Feed
+    schedules: Callable[[Position], Schedule]
+    validation: Feed | None
+    looks: slice
+    classes: int | None
+    rate: float | None
+    scratch: Path
+
+
+class Loop:
+    """Trains from where the assignment says to the end, or to where the driver says that it is over."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._set = setting
+        self._job, self._model, self._exchange = setting.job, setting.model, setting.exchange
+        self._channel, self._rank = setting.channel, setting.assignment.rank
+        self._position = Position()
+        self._schedule: Schedule | None = None
+        self._begun: NDArray[np.float64] | None = None  # what the epoch had come to in the checkpoint
+        self._taken = 0  # examples behind the metrics of the epoch
+        self._counts = self._told = Counts()
+        self._tell_at = 0.0
+
+    def run(self) -> None:
+        """Train, and tell the driver how it ended.
+
+        Raises:
+            Diverged: The loss is no number any more.
+            StaleAttempt: The driver has given up this attempt.
+            PeerLost: Another worker has gone.
+        """
+        resume = self._set.assignment.resume
+        if resume is not None:
+            self._restore(resume)
+        self._position = self._exchange.attach(self._model, self._position)
+        finalize, self._model.optimizer.finalize_variable_values = (
+            self._model.optimizer.finalize_variable_values,
+            lambda variables: None,  # each epoch is a fit of its own, and only the last one ends training
+        )
+        verdict = Verdict(stop=self._set.assignment.over)
+        while not verdict.stop and self._position.epoch < self._job.epochs:
+            verdict = self._run_epoch()
+        if verdict.best is not None:
+            self._load(verdict.best)
+            self._position = verdict.best.position
+        finalize(self._model.trainable_variables)
+        self._finish()
+
+    def _run_epoch(self) -> Verdict:
+        self._schedule = schedule = self._set.schedules(self._position)
+        self._exchange.begin(schedule)
+        self._counts = self._told = Counts()
+        if len(schedule):
+            epoch = self._position.epoch
+            self._model.fit(
+                self._set.train.take(schedule),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                callbacks=[_callback(self)],
+                verbose=0,
+                shuffle=False,
+            )
+        self._check_loss()
+        train = self._sums(self._taken)
+        self._position = Position(self._position.epoch + 1, 0, self._position.step)
+        self._exchange.settle(self._position)
+        self._tell()
+        report = EpochReport(
+            self._rank, self._position.epoch, train, self._look(), self._counts, step=self._position.step
+        )
+        verdict = self._channel.end_epoch(report)
+        every = self._job.checkpoints.every_epochs
+        if verdict.save or (every is not None and self._position.epoch % every == 0) or self._is_due():
+            self._save()
+        return verdict
+
+    def begin_epoch(self) -> None:
+        """Take over what the epoch had come to before; Keras has set its metrics to zero."""
+        self._began, self._taken = time.monotonic(), 0
+        if self._begun is None:
+            return
+        if len(self._model.metrics_variables) < len(self._begun) - 1:
+            self._make_metrics()
+        self._taken = int(self._begun[0])
+        for variable, value in zip(self._model.metrics_variables, self._begun[1:], strict=True):
+            variable.assign(value)
+        self._begun = None
+
+    def _make_metrics(self) -> None:
+        """Have Keras make the variables of its metrics, which it does in the first step else."""
+        x, y = next(iter(self._set.train.in_order(0, 1, 1)))
+        self._model.compute_metrics(x, y, self._model(x, training=False))
+        self._model.reset_metrics()
+
+    def end_step(self, number: int) -> None:
+        """Note a step of the epoch's schedule, and save what is due."""
+        schedule, position = self._schedule, self._position
+        assert schedule is not None  # noqa: S101 - a step belongs to an epoch
+        self._position = Position(position.epoch, int(schedule.done[number]), position.step + 1)
+        examples, now = int(schedule.counts[number]), time.monotonic()
+        self._taken += examples
+        done = self._counts
+        self._counts = replace(
+            done, steps=done.steps + 1, examples=done.examples + examples, seconds=done.seconds + now - self._began
+        )
+        self._began = now
+        self._exchange.after_step(self._position)
+        last = number + 1 == len(schedule)  # the epoch is ended first, and saved with its end
+        if self._is_due() and not last:
+            self._exchange.settle(self._position)
+            self._save()
+            self._began = time.monotonic()
+        if now >= self._tell_at:
+            self._tell()
+
+    def _is_due(self) -> bool:
+        every = self._job.checkpoints.steps
+        return every is not None and self._position.step % every == 0
+
+    def _tell(self) -> None:
+        """Tell the driver what was done since it was told last."""
+        traffic = self._exchange.traffic()
+        done = self._counts = replace(
+            self._counts,
+            sync_seconds=self._counts.sync_seconds + traffic.seconds,
+            sent=self._counts.sent + traffic.sent,
+            dense=self._counts.dense + traffic.dense,
+        )
+        self._channel.beat(self._position, _difference(done, self._told))
+        self._told, self._tell_at = done, time.monotonic() + _TELL_SECONDS
+
+    def _check_loss(self) -> None:
+        value = float(self._model.metrics[0].result())
+        if not math.isfinite(value):
+            raise Diverged(
+                f"the mean loss of epoch {self._position.epoch + 1} was {value} at step {self._position.step}; "
+                f"use a smaller learning rate, or clip gradients by the optimizer's clipnorm"
+            )
+
+    def _sums(self, examples: int) -> Sums:
+        """Return the metrics that the model holds as sums over so many examples of this worker."""
+        sums = {name: float(value) * examples for name, value in self._model.get_metrics_result().items()}
+        # Keras counts an example that only stands in with its loss, which is zero, and with no other metric.
+        return Sums(examples, {**sums, "loss": float(self._model.metrics[0].total)})
+
+    def _look(self) -> Sums:
+        """Return the metrics of the validation examples that this worker looks at."""
+        looks, feed = self._set.looks, self._set.validation
+        if feed is None or looks.start == looks.stop:
+            return Sums(0, {})
+        self._model.evaluate(feed.in_order(looks.start, looks.stop, self._look_size), verbose=0)
+        return self._sums(looks.stop - looks.start)
+
+    @property
+    def _look_size(self) -> int:
+        return max(self._job.batch.size, _SMALLEST_LOOK)
+
+    def _save(self) -> None:
+        """Save this worker's part of a checkpoint of where training stands."""
+        model = self._model
+        progress = np.zeros(1)
+        if self._position.examples:
+            self._check_loss()
+            metrics = [np.ravel(variable) for variable in model.metrics_variables]
+            progress = self._exchange.total(np.concatenate([[self._taken], *metrics]).astype(np.float64))
+        if self._rank and not self._exchange.every_worker_saves:
+            return
+        members = {**self._exchange.save(), _PROGRESS: json.dumps(progress.tolist()).encode()}
+
+        def save(file: BinaryIO) -> None:
+            if self._rank:
+                save_members(members, file)
+            else:
+                save_model(model, file, members)
+
+        self._channel.save(self._position, save)
+
+    def _restore(self, resume: Resume) -> None:
+        """Go on from a checkpoint: with the model, and what else the worker of this rank has left there."""
+        path: Path | None = self._load(resume)
+        if self._rank:
+            known = self._rank in resume.parts
+            path = self._channel.fetch(resume, self._rank, self._set.scratch) if known else None
+        members = read_members(path) if path is not None else {}
+        progress = np.array(json.loads(members.pop(_PROGRESS, b"[0]")), np.float64)
+        self._begun = progress if len(progress) > 1 else None
+        self._exchange.restore(members)
+        self._position = resume.position
+
+    def _load(self, resume: Resume) -> Path:
+        """Give the model the state of a checkpoint, and return the part of it that this is in, rank 0's."""
+        path = self._channel.fetch(resume, 0, self._set.scratch)
+        restore(self._model, path)
+        set_stream(self._model, self._rank)
+        if self._set.rate is not None:
+            self._model.optimizer.learning_rate = self._set.rate  # workers may have come or gone
+        return path
+
+    def _finish(self) -> None:
+        confusion = self._confuse() if self._set.classes is not None else None
+        model = self._model
+        self._channel.finish(None if self._rank else lambda file: save_model(model, file), confusion)
+
+    def _confuse(self) -> list[list[int]] | None:
+        """Return how many validation examples of each class, by rows, were taken for which."""
+        looks, feed, classes = self._set.looks, self._set.validation, self._set.classes or 0
+        if feed is None:
+            return None
+        counts = np.zeros((classes, classes), np.int64)
+        for x, y in feed.in_order(looks.start, looks.stop, self._look_size):
+            outputs = np.asarray(self._model.predict_on_batch(x))
+            found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
+            np.add.at(counts, (np.asarray(y), found), 1)
+        return counts.tolist()
+
+
+def _callback(loop: Loop) -> keras.callbacks.Callback:
+    import keras
+
+    class Steps(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            loop.begin_epoch()
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            loop.end_step(batch)
+
+    return Steps()
+
+
+def _difference(new: Counts, old: Counts) -> Counts:
+    return Counts(
+        new.steps - old.steps,
+        new.examples - old.examples,
+        new.seconds - old.seconds,
+        new.sync_seconds - old.sync_seconds,
+        new.sent - old.sent,
+        new.dense - old.dense,
+    )
