@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinderbox.report.wording import NOTHING, count
+from tinderbox.report.summary import Bar
+from tinderbox.report.wording import count, percent
 
 WHOLE = 20
 """Up to so many classes all of it is shown."""
@@ -39,14 +40,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A line of a table in words, and the length of its bar in percent."""
-
-    cells: tuple[str, ...]
-    length: float
-
-
-@dataclass(frozen=True)
 class Confusion:
     """A confusion as it is shown: `lines` for a few classes, else the `pairs` confused most and the `worst` classes."""
 
@@ -66,7 +59,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Confus
     total, right = sum(map(sum, matrix)), sum(row[index] for index, row in enumerate(matrix))
     if not total:
         return None
-    told = f"Of {count(total, 'validation example')} {right:,} were taken for what they are: {_percent(right, total)}."
+    told = f"Of {count(total, 'validation example')} {right:,} were taken for what they are: {percent(right, total)}."
     if len(matrix) <= WHOLE:
         told += " Each line is a class, and says for what its examples were taken."
         return Confusion(told, names, _lines(matrix, names))
@@ -95,7 +88,7 @@ def _lines(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> tuple[Line,
                 for taken, (amount, share) in enumerate(zip(row, shares[truth], strict=True))
             ),
             f"{sum(row):,}",
-            _percent(row[truth], sum(row)),
+            percent(row[truth], sum(row)),
         )
         for truth, row in enumerate(matrix)
     )
@@ -116,7 +109,7 @@ def _pairs(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> tuple[Bar, 
     found.sort(key=lambda pair: (-pair[0], pair[1:]))
     return tuple(
         Bar(
-            (names[truth], names[taken], f"{amount:,}", _percent(amount, sum(matrix[truth]))),
+            (names[truth], names[taken], f"{amount:,}", percent(amount, sum(matrix[truth]))),
             100 * amount / found[0][0],
         )
         for amount, truth, taken in found[:PAIRS]
@@ -127,10 +120,6 @@ def _worst(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> tuple[Bar, 
     """Return the classes of whose examples the least share is right, with how many they are."""
     shares = [(row[index] / sum(row), index) for index, row in enumerate(matrix) if sum(row)]
     return tuple(
-        Bar((names[index], f"{sum(matrix[index]):,}", f"{100 * share:.1f} %"), 100 * share)
+        Bar((names[index], f"{sum(matrix[index]):,}", percent(share, 1)), 100 * share)
         for share, index in sorted(shares)[:WORST]
     )
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else NOTHING

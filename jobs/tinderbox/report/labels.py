@@ -9,9 +9,9 @@ from tinderbox.inference.failures import Example
 from tinderbox.inference.samples import EACH_END, Sample
 from tinderbox.inference.summary import Summary
 from tinderbox.report.distributions import distributions
-from tinderbox.report.summary import Tile
+from tinderbox.report.summary import Bar, Tile
 from tinderbox.report.template import fill
-from tinderbox.report.wording import NOTHING, count, duration, moment
+from tinderbox.report.wording import NOTHING, count, duration, moment, percent
 
 SHEET = 20
 """How many labels the contact sheet shows."""
@@ -50,14 +50,6 @@ class Strip:
     pictures: tuple[Picture, ...]
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A line of a table in words, and the length of its bar in percent of the longest one's."""
-
-    cells: tuple[str, ...]
-    length: float
-
-
 def render_labels(summary: Summary, name: str, facts: Mapping[str, str], unit: str = "images") -> str:
     """Return the page; `facts` are what the reader should know of the job, by name, such as its model and its input.
 
@@ -94,18 +86,14 @@ def tiles(summary: Summary, unit: str) -> list[Tile]:
     kinds = count(len(summary.errors.reasons.kept), "kind")
     found = [
         Tile("rows", f"{summary.rows:,}", f"on {count(len(summary.nodes.by_name), 'node')}"),
-        Tile("labelled", f"{summary.labelled:,}", f"{_percent(summary.labelled, summary.rows)} of the rows"),
-        Tile("errors", f"{failed:,}", f"{_percent(failed, summary.rows)}, of {kinds}" if failed else "none"),
+        Tile("labelled", f"{summary.labelled:,}", f"{percent(summary.labelled, summary.rows)} of the rows"),
+        Tile("errors", f"{failed:,}", f"{percent(failed, summary.rows)}, of {kinds}" if failed else "none"),
         Tile(f"{unit}/s", _rate(summary.rate), f"over {duration(summary.seconds)}, loading included"),
     ]
     if truth.accuracy is not None:
         note = f"{truth.right:,} of {truth.known:,} labelled rows whose truth is known"
         found.append(Tile("accuracy", f"{100 * truth.accuracy:.2f} %", note))
     return found
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else NOTHING
 
 
 def _rate(rate: float | None) -> str:
@@ -142,7 +130,7 @@ def mistakes(summary: Summary) -> list[Bar]:
 
 
 def _of_truth(summary: Summary, truth: str, amount: int) -> str:
-    return _percent(amount, summary.truth.truths.kept.get(truth, 0))
+    return percent(amount, summary.truth.truths.kept.get(truth, 0))
 
 
 def reasons(summary: Summary) -> list[Reason]:
@@ -166,7 +154,7 @@ def nodes(summary: Summary) -> list[Bar]:
                 f"{node.rows:,}",
                 duration(node.busy),
                 _rate(node.rate),
-                _percent(node.rows, summary.rows),
+                percent(node.rows, summary.rows),
                 moment(node.first),
                 moment(node.last),
             ),

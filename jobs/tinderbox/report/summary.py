@@ -22,6 +22,14 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A line of a table in words, and the length of its bar in percent of the longest one's."""
+
+    cells: tuple[str, ...]
+    length: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A gain in words; `zero`, `low`, `middle` and `high` are places on a scale from 0 to 100."""
 

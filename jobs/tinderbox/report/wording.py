@@ -55,3 +55,8 @@ def moment(time: float) -> str:
 def count(amount: int, thing: str) -> str:
     """Return an amount of things, in the plural where there is not exactly one."""
     return f"{amount:,} {thing}" if amount == 1 else f"{amount:,} {thing}s"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share in percent with one digit, a dash where there is nothing to share."""
+    return f"{100 * part / whole:.1f} %" if whole else NOTHING

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tinderbox.report.wording import count, duration, moment, number, parameters, plain
+from tinderbox.report.wording import count, duration, moment, number, parameters, percent, plain
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,8 @@ def test_moment() -> None:
 def test_count() -> None:
     """One thing is singular, none and many are plural."""
     assert [count(amount, "node") for amount in (0, 1, 1200)] == ["0 nodes", "1 node", "1,200 nodes"]
+
+
+def test_a_share_of_nothing_is_a_dash() -> None:
+    """And any other has one digit."""
+    assert (percent(1, 8), percent(0, 0)) == ("12.5 %", "—")
