@@ -1,0 +1,343 @@
+"""Messages from worker to worker in mode threshold: each is passed on through the tree, and repeated where it got lost.
+
+A thread of its own receives and passes on while the worker computes. Every second neighbours tell each other what they
+know; who lacks something that was sent and does not arrive gets it again, as does one who has come anew.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tinderbox.errors import TinderboxError
+from tinderbox.training.coding import Message
+from tinderbox.training.exchange import PeerLost
+from tinderbox.training.ledger import Ledger, seal, unseal
+from tinderbox.training.links import Links
+from tinderbox.training.records import Assignment, Position
+
+UPDATE, OLD_UPDATE, KNOWN, DENSE, ASK, SNAPSHOT = b"U", b"O", b"K", b"D", b"A", b"S"
+"""What a frame is, by its first byte."""
+
+_BEAT, _FIRST_BEAT = 1.0, 0.1
+"""Seconds between two frames that say what is known: to a neighbour that was heard, and to others."""
+
+_SILENT = 3.0
+"""After so many seconds without a neighbour, or of waiting, the driver is asked for addresses."""
+
+_KNOWN_HEAD, _DENSE_HEAD = struct.Struct("<Q?q"), struct.Struct("<q")
+COPIES = 16
+"""A snapshot is at most so many times as large as all parameters."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a neighbour has said of itself: which process it is, whether it has a state, what it knows, and when."""
+
+    process: int
+    ready: bool
+    dense: int
+    known: tuple[int, ...]
+    at: float
+
+
+class Mesh:
+    """One worker's place in the tree.
+
+    Training begins after step `start`. `capture` returns what a worker that rejoins goes on from: a snapshot, and the
+    step of each rank that is in it; it is called in the mesh's thread. `locate` returns the newest addresses of all
+    workers, from the driver, and raises when the attempt is over; so no wait is without an end. What is sent is counted
+    in bytes: `own` and `passed_on`.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        size: int,
+        staleness: int,
+        start: int,
+        capture: Callable[[], tuple[bytes, list[int]]],
+        locate: Callable[[], Sequence[str]],
+    ) -> None:
+        self.rank, self.workers, self.own, self.passed_on = assignment.rank, assignment.workers, 0, 0
+        self._size, self._staleness, self._capture, self._locate = size, staleness, capture, locate
+        self._addresses, self._process = tuple(assignment.addresses), secrets.randbits(64)
+        self._ready = not assignment.rejoins
+        self._ledger, self._dense, self._snapshot = Ledger([start] * self.workers, staleness), (start - 1, b""), b""
+        self._arrived, self._early, self._errors = deque[Message](), list[tuple[int, bytes]](), list[TinderboxError]()
+        self._asked, self._dense_at, self._beats = 0.0, 0.0, dict[int, float]()
+        self._heard, self._first = dict[int, Heard](), dict[int, Heard]()
+        self._outgoing, self._changed, self._waits = deque[Callable[[], None]](), threading.Condition(), 0.0
+        self._closing = threading.Event()
+        largest = (1 << 16) + 64 * self.workers + 4 * COPIES * size
+        self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret, largest)
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"), daemon=True)
+            for loop in (self._run, self._watch)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, message: Message, position: Position) -> None:
+        """Send the message of this worker's own step to all others."""
+        sealed = seal(message, position)
+        with self._changed:
+            self._ledger.accept(self.rank, message.step, sealed)
+        self._post(lambda: self._spread(UPDATE + sealed))
+
+    def send_dense(self, step: int, content: bytes) -> None:
+        """Send what all workers take over after a step, in place of what they have."""
+        with self._changed:
+            self._dense, self._dense_at = (step, content), time.monotonic()
+        self._post(lambda: self._spread(self._dense_frame()))
+
+    def take(self, last: int | None = None) -> list[Message]:
+        """Return what has arrived of others and was not taken yet, of steps up to `last`, in the order of arrival."""
+        with self._changed:
+            taken = [message for message in self._arrived if last is None or message.step <= last]
+            self._arrived = deque(message for message in self._arrived if last is not None and message.step > last)
+        return taken
+
+    def wait_for(self, step: int) -> None:
+        """Wait until all workers are known to have done a step.
+
+        Raises:
+            TinderboxError: The attempt is over.
+        """
+        self._wait(lambda: self._ledger.slowest >= step)
+
+    def wait_dense(self, step: int) -> bytes:
+        """Wait for what all workers take over after a step, and return it."""
+        self._wait(lambda: self._dense[0] >= step)
+        return self._dense[1]
+
+    @property
+    def dense_step(self) -> int:
+        """The step after which all workers took over one state last."""
+        return self._dense[0]
+
+    def rejoin(self) -> bytes:
+        """Return a neighbour's snapshot; what arrived meanwhile, and is newer, can be taken afterwards."""
+        self._wait(lambda: bool(self._snapshot))
+        return self._snapshot
+
+    def catch_up(self) -> tuple[Position | None, int]:
+        """Wait until this worker knows what each neighbour knew when it was first heard; return its own last step.
+
+        None stands for the position of a worker that had not sent anything before it was lost.
+        """
+        self._wait(self._has_caught_up)
+        with self._changed:
+            self._ready = True
+            newest, last = self._ledger.newest(self.rank), self._ledger.known[self.rank]
+        return (None if newest is None else unseal(newest, self._size)[1]), last
+
+    def close(self) -> None:
+        """End the threads and close all connections."""
+        self._closing.set()
+        self._links.wake()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        self._links.close()
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        with self._changed:
+            self._waits = time.monotonic()
+            while not self._errors and not done():
+                self._changed.wait(1.0)
+            if self._errors:
+                raise self._errors[0]
+            self._waits = 0.0
+
+    def _post(self, action: Callable[[], None]) -> None:
+        self._outgoing.append(action)
+        self._links.wake()
+
+    # What follows runs in the threads.
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except TinderboxError as error:
+            self._fail(error)
+        except Exception as error:  # whatever it is, the worker must hear of it
+            self._fail(TinderboxError(f"the exchange with other workers: {type(error).__name__}: {error}"))
+
+    def _fail(self, error: TinderboxError) -> None:
+        with self._changed:
+            self._errors.append(error)
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        """Ask the driver for addresses while someone is silent or waited for."""
+        while not self._closing.wait(1.0):
+            now = time.monotonic()
+            waits = self._waits and now - self._waits > _SILENT
+            if waits or any(now - self._last_heard(rank) > _SILENT for rank in self._links.neighbours):
+                addresses = tuple(self._locate())
+                if addresses != self._addresses:
+                    self._addresses = addresses
+                    self._post(lambda: self._links.redirect(self._addresses))
+
+    def _last_heard(self, rank: int) -> float:
+        heard = self._heard.get(rank)
+        return heard.at if heard else 0.0
+
+    def _run(self) -> None:
+        takers: dict[bytes, Callable[[int, bytes], None]] = {
+            UPDATE: self._take_update,
+            OLD_UPDATE: self._take_old,
+            KNOWN: self._take_known,
+            DENSE: self._take_dense,
+            ASK: self._give_snapshot,
+            SNAPSHOT: self._take_snapshot,
+        }
+        while not self._closing.is_set():
+            for rank, frame in self._links.receive(_FIRST_BEAT):
+                if frame[:1] not in takers:
+                    raise TinderboxError(f"rank {rank} sent {frame[:1]!r}, which is no message; run one version only")
+                takers[frame[:1]](rank, frame[1:])
+            while self._outgoing:
+                self._outgoing.popleft()()
+            self._beat()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        for rank in self._links.neighbours:
+            gap = _BEAT if now - self._last_heard(rank) < _SILENT else _FIRST_BEAT
+            if now - self._beats.get(rank, 0.0) >= gap:
+                self._tell(rank)
+
+    def _tell(self, rank: int) -> None:
+        self._beats[rank] = time.monotonic()
+        with self._changed:
+            head = _KNOWN_HEAD.pack(self._process, self._ready or bool(self._snapshot), self._dense[0])
+            known = struct.pack(f"<{self.workers}i", *self._ledger.known)
+        self.own += self._links.send(rank, KNOWN + head + known)
+
+    def _spread(self, frame: bytes, sender: int | None = None) -> None:
+        for rank in self._links.neighbours:
+            if rank != sender:
+                sent = self._links.send(rank, frame)
+                if sender is None:
+                    self.own += sent
+                else:
+                    self.passed_on += sent
+
+    def _dense_frame(self) -> bytes:
+        step, content = self._dense
+        return DENSE + _DENSE_HEAD.pack(step) + content
+
+    def _take_update(self, sender: int, sealed: bytes) -> None:
+        if not self._ready and not self._snapshot:
+            self._early.append((sender, sealed))
+            return
+        message, _ = unseal(sealed, self._size)
+        if message.rank >= self.workers:
+            raise TinderboxError(f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers")
+        with self._changed:
+            new = self._ledger.accept(message.rank, message.step, sealed)
+            if new:
+                self._arrived.append(message)
+                self._changed.notify_all()
+        if new:
+            self._spread(UPDATE + sealed, sender)
+
+    def _take_old(self, sender: int, sealed: bytes) -> None:
+        message, _ = unseal(sealed, self._size)
+        with self._changed:
+            self._ledger.keep(message.rank, message.step, sealed)
+
+    def _take_dense(self, sender: int, packed: bytes) -> None:
+        (step,) = _DENSE_HEAD.unpack_from(packed)
+        if step <= self._dense[0]:
+            return
+        with self._changed:
+            self._dense, self._dense_at = (step, packed[_DENSE_HEAD.size :]), time.monotonic()
+            self._changed.notify_all()
+        self._spread(self._dense_frame(), sender)
+
+    def _take_known(self, rank: int, packed: bytes) -> None:
+        process, ready, dense = _KNOWN_HEAD.unpack_from(packed)
+        known = struct.unpack(f"<{self.workers}i", packed[_KNOWN_HEAD.size :])
+        before, heard = self._heard.get(rank), Heard(process, ready, dense, known, time.monotonic())
+        with self._changed:
+            self._heard[rank] = heard
+            if rank not in self._first or self._first[rank].process != process:
+                self._first[rank] = heard
+            self._changed.notify_all()
+        if before is None or before.process != process:
+            self._tell(rank)
+        if self._ready and ready:
+            self._repeat(rank, heard, before)
+        elif ready and not self._snapshot and time.monotonic() - self._asked > 5.0:
+            self._asked = time.monotonic()
+            self.own += self._links.send(rank, ASK)
+
+    def _has_caught_up(self) -> bool:
+        for rank in self._links.neighbours:
+            first = self._first.get(rank)
+            if first is None or (first.ready and not self._knows(first)):
+                return False
+        return True
+
+    def _knows(self, heard: Heard) -> bool:
+        known = self._ledger.known
+        return heard.dense <= self._dense[0] and all(
+            ours >= theirs for ours, theirs in zip(known, heard.known, strict=True)
+        )
+
+    def _repeat(self, rank: int, heard: Heard, before: Heard | None) -> None:
+        """Send a neighbour what it lacks and what is not on its way: it lacked it before, or it has come anew."""
+        fresh = before is None or before.process != heard.process or not before.ready
+        earlier = [-1] * self.workers if before is None or fresh else before.known
+        with self._changed:
+            dense, known = self._dense, self._ledger.known
+            stuck = [fresh or last == old for last, old in zip(heard.known, earlier, strict=True)]
+            start = [last if stuck[number] else known[number] for number, last in enumerate(heard.known)]
+            lacking = self._lacking(start)
+        if dense[1] and heard.dense < dense[0] and (before is None or fresh or before.at > self._dense_at):
+            self.own += self._links.send(rank, self._dense_frame())
+        for sealed in lacking:
+            self.own += self._links.send(rank, UPDATE + sealed)
+
+    def _give_snapshot(self, rank: int, _: bytes) -> None:
+        if not self._ready:
+            return
+        content, known = self._capture()
+        with self._changed:
+            old, new = list(self._ledger.before(known)), self._lacking(known)
+            dense, has_dense = self._dense[0], bool(self._dense[1])
+        head = struct.pack(f"<q{self.workers}i", dense - has_dense, *known)
+        frames = [
+            SNAPSHOT + head + content,
+            *(OLD_UPDATE + sealed for sealed in old),
+            *(UPDATE + sealed for sealed in new),
+        ]
+        for frame in [*frames, *([self._dense_frame()] if has_dense else [])]:
+            self.own += self._links.send(rank, frame)
+
+    def _take_snapshot(self, _: int, packed: bytes) -> None:
+        if self._ready or self._snapshot:
+            return
+        head = struct.Struct(f"<q{self.workers}i")
+        dense, *known = head.unpack_from(packed)
+        with self._changed:
+            self._ledger, self._snapshot = Ledger(known, self._staleness), packed[head.size :]
+            self._dense = max(self._dense, (dense, b""))
+            self._changed.notify_all()
+        for sender, sealed in self._early:
+            self._take_update(sender, sealed)
+        self._early.clear()
+
+    def _lacking(self, known: Sequence[int]) -> list[bytes]:
+        try:
+            return list(self._ledger.after(known))
+        except LookupError as error:
+            raise PeerLost(f"a worker that was lost cannot be told all that it has missed: {error}") from error
