@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinderbox.report.epochs import last_epoch
-from tinderbox.report.wording import NOTHING, count, duration, moment
+from tinderbox.report.wording import count, duration, moment
 from tinderbox.training.history import Attempt, Training
+from tinderbox.training.record import Member
 
 _NODES = 4
 """How many nodes are named."""
@@ -40,7 +41,7 @@ def _row(attempt: Attempt, training: Training) -> Row:
         number=str(attempt.number),
         outcome=outcome,
         ending=outcome.replace("_", " "),
-        workers=f"{len(attempt.members)} on {_nodes(attempt)}{scale}",
+        workers=f"{len(attempt.members)}{_nodes(attempt)}{scale}",
         origin=_origin(attempt),
         reached=count(last_epoch(attempt), "epoch"),
         began=moment(began.time),
@@ -50,9 +51,9 @@ def _row(attempt: Attempt, training: Training) -> Row:
 
 
 def _nodes(attempt: Attempt) -> str:
-    names = list(dict.fromkeys(member.node for _, member in sorted(attempt.members.items())))
+    names = list(dict.fromkeys(member.node for _, member in sorted(attempt.members.items()) if member.node))
     more = f" and {len(names) - _NODES} more" if len(names) > _NODES else ""
-    return ", ".join(names[:_NODES]) + more if names else NOTHING
+    return f" on {', '.join(names[:_NODES])}{more}" if names else ""
 
 
 def _origin(attempt: Attempt) -> str:
@@ -68,9 +69,15 @@ def _causes(attempt: Attempt) -> list[str]:
     told = [f"worker {one.member.rank} replaced, now on {one.member.node}: {one.cause}" for one in attempt.replaced]
     ended = attempt.ended
     if ended is not None and ended.cause:
-        by = f"worker {ended.member.rank} on {ended.member.node}: " if ended.member else ""
-        told.append(f"{by}{ended.cause}")
+        told.append(f"{_by(ended.member)}{ended.cause}")
     return told
+
+
+def _by(member: Member | None) -> str:
+    """Return by which worker an attempt ended, if by one, and on which node, if that is known."""
+    if member is None:
+        return ""
+    return f"worker {member.rank} on {member.node}: " if member.node else f"worker {member.rank}: "
 
 
 def details(training: Training) -> list[tuple[str, str]]:

@@ -78,11 +78,10 @@ def _lasted(training: Training) -> str:
 
 
 def _workers_tile(training: Training, job: TrainJob) -> Tile:
-    members = [member for attempt in training.attempts for member in attempt.members.values()]
-    nodes = count(len({member.node for member in members}), "node")
+    nodes = {member.node for attempt in training.attempts for member in attempt.members.values()} - {""}
     now = len(training.attempts[-1].members) if training.attempts else 0
-    less = f", {now} in the last attempt" if members and now != job.workers else ""
-    return Tile("workers", str(job.workers), f"on {nodes}{less}" if members else "none has come yet")
+    less = f", {now} in the last attempt" if nodes and now != job.workers else ""
+    return Tile("workers", str(job.workers), f"on {count(len(nodes), 'node')}{less}" if nodes else "none has come yet")
 
 
 def _attempts_tile(training: Training) -> Tile:
