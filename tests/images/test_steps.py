@@ -75,6 +75,19 @@ def test_a_jar_keeps_this_machines_native_code_only(tmp_path: Path) -> None:
         assert kept.read("org/A.class") == b"org/A.class"
 
 
+def test_libraries_that_several_wheels_bring_are_there_once(tmp_path: Path) -> None:
+    """The others are links to the first; a namesake with another content stays."""
+    for folder, content in (("numpy.libs", "fortran"), ("pillow.libs", "another"), ("scipy.libs", "fortran")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "libgfortran-040039e1.so.5").write_text(content)
+        (tmp_path / folder / f"lib{content}.so").write_text(content)
+    load("trim").one_of_each(tmp_path)
+    libraries = {path.parent.name: path for path in tmp_path.rglob("libgfortran*")}
+    assert [name for name, path in libraries.items() if path.is_symlink()] == ["scipy.libs"]
+    assert libraries["scipy.libs"].resolve() == libraries["numpy.libs"]
+    assert [libraries[name].read_text() for name in sorted(libraries)] == ["fortran", "another", "fortran"]
+
+
 def test_a_cut_that_finds_nothing_stops_the_build(tmp_path: Path) -> None:
     """A new version of a package that moved its files would grow the image in silence."""
     with pytest.raises(SystemExit, match=r"trim.py cuts grpc, and there is no such file any more"):

@@ -3,6 +3,7 @@
 Byte code stays: without it `import tensorflow` takes twice the time.
 """
 
+import filecmp
 import platform
 import re
 import shutil
@@ -29,6 +30,10 @@ UNUSED = {
     "tensorflow/xla_aot_runtime_src": "C++ sources, to compile a model ahead of time",
     "tensorflow/compiler/tf2xla/ops/_xla_ops.so": "XLA's operations by their names, for converters of JAX's models",
     "tensorflow/compiler/mlir/stablehlo/stablehlo_extension.so": "only converts models for other frameworks",
+    "tensorflow/python/framework/lib_native_proto_caster.so": "for other C++ extensions: no library here links to it",
+    "keras/src/backend/jax": "Keras on another framework, which is not here",
+    "keras/src/backend/openvino": "the same",
+    "keras/src/backend/torch": "the same",
     "pyarrow/include": "C++ headers",
     "pyarrow/libarrow_flight.so*": "a network protocol that neither Spark nor pandas speaks",
     "pyarrow/libarrow_python_flight.so*": "the same",
@@ -47,6 +52,8 @@ UNUSED = {
     "pip/**/__pycache__": "pip runs where an image is built, and may take a second more",
     "setuptools/**/__pycache__": "the same",
     "joblib/test": "tests",
+    "h5py/tests": "tests",
+    "matplotlib/mpl-data/sample_data": "data of examples",
     "pyspark/jars/spark-connect_*.jar": "Spark Connect's server: Tinderbox has drivers",
     "pyspark/examples": "examples",
     "pyspark/data": "their data",
@@ -54,11 +61,18 @@ UNUSED = {
     "pyspark/jars/*-windows-*": "native code of another system",
     "plotly/labextension": "for JupyterLab before version 4",
     "plotly/package_data/widgetbundle.js": "figures that a notebook changes",
+    "../../../share/jupyter": "plotly's part of a JupyterLab, which is not here",
+    "optuna_dashboard/public/bundle.js": "for browsers that do not take the packed one beside it: there are none",
+    "tzdata": "time zones, which the system has; Python looks there first",
+    "tzdata-*": "the same",
     "kubernetes/aio": "the client again, for asyncio",
 }
 # For those who have a metastore of Hive: EXTRA_JARS=org.apache.spark:spark-hive_2.13:... brings it back.
 HIVE = ["spark-hive", "hive-[!s]", "hive-se", "hive-shims", "libthrift", "datanucleus", "derby", "javax.jdo", "jdo-api"]
 UNUSED |= {f"pyspark/jars/{name}*.jar": "for Hive's metastore" for name in [*HIVE, "ST4", "antlr-runtime"]}
+# matplotlib embeds fonts with fontTools, and its parts that read and write other formats of fonts are not asked.
+FORMATS = ["cu2qu", "diff", "merge", "mtiLib", "qu2cu", "svgLib", "t1Lib", "ufoLib", "voltLib"]
+UNUSED |= {f"fontTools/{name}": "for makers of fonts" for name in FORMATS}
 SOURCES = {".c", ".cpp", ".h", ".hpp", ".pxd", ".pxi", ".pyx"}
 TESTED = ("kubernetes", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "pyspark")
 NETTY = {"x86_64": "x86_64", "aarch64": "aarch_64"}
@@ -79,6 +93,7 @@ def trim(packages: Path) -> None:
         (jar,) = packages.glob(f"pyspark/jars/{name}-*.jar")
         keep_native(jar, systems[platform.machine()])
     one_arrow(packages)
+    one_of_each(packages)
     strip(packages)
 
 
@@ -114,6 +129,16 @@ def one_arrow(packages: Path) -> None:
         if path != longest:
             path.unlink()
             path.symlink_to(longest.name)
+
+
+def one_of_each(packages: Path) -> None:
+    """Make links of libraries that several wheels bring; their names hold a part of their digest."""
+    kept: dict[str, Path] = {}
+    for path in sorted(packages.glob("*.libs/*")):
+        first = kept.setdefault(path.name, path)
+        if first is not path and filecmp.cmp(first, path, shallow=False):
+            path.unlink()
+            path.symlink_to(f"../{first.parent.name}/{first.name}")
 
 
 def strip(packages: Path) -> None:
