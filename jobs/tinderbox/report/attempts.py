@@ -66,18 +66,17 @@ def _origin(attempt: Attempt) -> str:
 
 def _causes(attempt: Attempt) -> list[str]:
     """Return why workers were replaced, and why the attempt ended."""
-    told = [f"worker {one.member.rank} replaced, now on {one.member.node}: {one.cause}" for one in attempt.replaced]
+    told = [f"{_of(one.member, one.cause)}; replaced by one on {one.member.node}" for one in attempt.replaced]
     ended = attempt.ended
     if ended is not None and ended.cause:
-        told.append(f"{_by(ended.member)}{ended.cause}")
+        told.append(ended.cause if ended.member is None else _of(ended.member, ended.cause, ended.member.node))
     return told
 
 
-def _by(member: Member | None) -> str:
-    """Return by which worker an attempt ended, if by one, and on which node, if that is known."""
-    if member is None:
-        return ""
-    return f"worker {member.rank} on {member.node}: " if member.node else f"worker {member.rank}: "
+def _of(member: Member, cause: str, node: str = "") -> str:
+    """Return a cause with the worker that it is of, unless it says so itself, and its node where that is known."""
+    worker = f"worker {member.rank}"
+    return cause if cause.startswith(worker) else f"{worker}{f' on {node}' if node else ''}: {cause}"
 
 
 def details(training: Training) -> list[tuple[str, str]]:

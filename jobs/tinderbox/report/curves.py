@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import TrainJob
 from tinderbox.report.colors import ACCENT, BEST, ENDINGS, INK
-from tinderbox.report.epochs import HELD_OUT, SHARES, Break, aim, best, breaks, metrics, steps, title, values
+from tinderbox.report.epochs import HELD_OUT, SHARES, Break, aim, best_by_job, breaks, metrics, steps, title, values
 from tinderbox.report.plots import Plot
 from tinderbox.report.wording import count, number
 from tinderbox.training.history import Training
@@ -102,7 +102,7 @@ def _add_line(
 def _ring_best(figure: go.Figure, training: Training, job: TrainJob, name: str) -> None:
     """Ring the best epoch, on the line of validation where there is one."""
     history = training.history
-    found = best(history, aim(job, history))
+    found = best_by_job(history, job)
     if found is None or len(history) < 2:
         return
     metric = HELD_OUT + name if HELD_OUT + name in found.metrics else name

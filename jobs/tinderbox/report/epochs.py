@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tinderbox.config import TrainJob
 from tinderbox.config.train import sign_of
 from tinderbox.training.history import Attempt, Training
+from tinderbox.training.progress import follow
 from tinderbox.training.record import EpochEnded
 
 TITLES = {
@@ -76,6 +77,16 @@ def best(history: Sequence[EpochEnded], by: Aim) -> EpochEnded | None:
     """Return the best epoch, the first one of equals; None where no epoch has a finite value."""
     scored = [row for row in history if math.isfinite(row.metrics.get(by.metric, math.nan))]
     return min(scored, key=lambda row: by.sign * row.metrics[by.metric], default=None)
+
+
+def best_by_job(history: Sequence[EpochEnded], job: TrainJob) -> EpochEnded | None:
+    """Return the best epoch by what a job stops early by, its least difference kept to, or else by its aim."""
+    stopping = job.early_stopping
+    if stopping is None or any(stopping.metric not in row.metrics for row in history):
+        return best(history, aim(job, history))
+    epoch = follow(history, stopping).best
+    chosen = [row for row in history if row.epoch == epoch]
+    return best(chosen, aim_at(stopping.metric)) or best(history, aim_at(stopping.metric))
 
 
 def steps(training: Training) -> Iterator[int]:

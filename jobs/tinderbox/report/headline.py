@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinderbox.config import TrainJob
-from tinderbox.report.epochs import HELD_OUT, SHARES, aim, best, breaks, full_title, metrics, title
+from tinderbox.report.epochs import HELD_OUT, SHARES, aim, best_by_job, breaks, full_title, metrics, title
 from tinderbox.report.summary import Tile
 from tinderbox.report.wording import NOTHING, count, duration, moment, number
 from tinderbox.training.history import Training
@@ -57,7 +57,7 @@ def tiles(training: Training, job: TrainJob, test: Mapping[str, float]) -> list[
 
 def _best_tile(training: Training, job: TrainJob) -> list[Tile]:
     by = aim(job, training.history)
-    row = best(training.history, by)
+    row = best_by_job(training.history, job)
     if row is None:
         return [Tile("best epoch", NOTHING, "none has ended yet" if not training.history else "no value is finite")]
     label = f"best {full_title(by.metric)}"
@@ -121,7 +121,7 @@ def scores(training: Training, job: TrainJob) -> Scores | None:
     history = training.history
     if not history:
         return None
-    found = best(history, aim(job, history))
+    found = best_by_job(history, job)
     shown = [history[-1]] if found in (None, history[-1]) else [found, history[-1]]
     columns = _columns([row.epoch for row in shown if row], is_best=found is not None)
     validated = any(name.startswith(HELD_OUT) for row in history for name in row.metrics)

@@ -27,6 +27,19 @@ def test_an_attempt_that_runs_lasts_until_now() -> None:
     assert (row.outcome, row.lasted, row.reached, row.causes) == ("running", "1 min 06 s", "10 epochs", ())
 
 
+def test_a_cause_names_its_worker_once() -> None:
+    """Some say of themselves which worker they are of."""
+    story = Story()
+    story.begin("a", "b")
+    story.replace(1, "c", "worker 1 on b: its agent was killed")
+    story.end("killed", "worker 0 on a: by signal 9", rank=0, node="a")
+    (row,) = rows(story.training)
+    assert row.causes == (
+        "worker 1 on b: its agent was killed; replaced by one on c",
+        "worker 0 on a: by signal 9",
+    )
+
+
 def test_tracebacks_have_their_attempt() -> None:
     """Those that are there."""
     ((title, text),) = details(disturbed().training)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.unit.report.trainings import STEPS, Story, make_train_job, regressed
-from tinderbox.report.epochs import aim, best, breaks, full_title, metrics, steps, title, values
+from tinderbox.report.epochs import aim, best, best_by_job, breaks, full_title, metrics, steps, title, values
 
 
 def learnt(*losses: float, name: str = "val_loss") -> Story:
@@ -63,6 +63,18 @@ def test_the_first_of_the_best_epochs_is_taken() -> None:
     assert found.epoch == 2
     lost = learnt(math.nan, math.inf).training.history
     assert best(lost, aim(make_train_job(), lost)) is None
+
+
+def test_the_best_epoch_is_the_one_that_the_model_is_of() -> None:
+    """Where a job stops early, an epoch is only better by more than the least difference."""
+    history = learnt(3.0, 2.0, 1.9, math.nan).training.history
+    for stopping, epoch in ((None, 3), ({"min_delta": 0.5}, 2), ({"metric": "top1"}, None)):
+        row = best_by_job(history, make_train_job(early_stopping=stopping))
+        assert (None if row is None else row.epoch) == epoch
+    late = learnt(math.nan, 2.0).training.history
+    row = best_by_job(late, make_train_job(early_stopping={}))
+    assert row is not None
+    assert row.epoch == 2
 
 
 def test_steps_are_those_of_the_last_attempt() -> None:

@@ -94,7 +94,7 @@ def test_attempts_tell_how_they_ended(page: str) -> None:
         "1 killed worker 1 on node-b: its process was ended by signal 9 2 on node-a, node-b the beginning 5 epochs",
         "2 out of memory worker 0 on node-a: it had 1.9 GiB, and its share of the limit is 1.5 GiB "
         "1 on node-a; learning rate x 0.5 step 1,720: 4 epochs 8 epochs",
-        "3 complete worker 1 replaced, now on node-d: its executor is gone: node-c was drained "
+        "3 complete worker 1: its executor is gone: node-c was drained; replaced by one on node-d "
         "2 on node-a, node-d step 3,540: 8 epochs and 12,800 examples 15 epochs",
     ):
         assert told in seen
