@@ -1,8 +1,9 @@
 """Who may talk to executors, and to whom they may."""
 
 from tests.charts.chart import Thing, render
+from tinderbox.training.ports import PORTS
 
-WORKERS = {"protocol": "TCP", "port": 7100, "endPort": 7163}
+WORKERS = {"protocol": "TCP", "port": PORTS.start, "endPort": PORTS.stop - 1}
 """Where a training's workers hear each other."""
 
 
