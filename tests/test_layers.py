@@ -41,7 +41,7 @@ LAYERS = {
 
 DOORS = {
     "PIL": {"inference", "report"},
-    "aiohttp": {"sweeping.routes", "training.routes", "web.routes", "web.server"},
+    "aiohttp": {"sweeping.routes", "training.hearing", "training.routes", "web.routes", "web.server"},
     "click": {"cli"},
     "cloudpickle": {"sweeping.objective"},
     "fsspec": {"storage"},
@@ -71,7 +71,9 @@ DOORS = {
         "sweeping.events",
         "sweeping.messages",
         "sweeping.routes",
+        "training.messages",
         "training.record",
+        "training.routes",
     },
     "pyspark": {"spark", "api"},
     "rich": {"cli"},

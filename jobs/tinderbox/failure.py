@@ -40,9 +40,9 @@ def _printable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def describe_exit(code: int | None) -> Failure:
-    """Return the failure behind a process that ended before its function did; a negative code is a signal."""
+def describe_exit(code: int | None, whose: str = "the trial's", before: str = "the function returned") -> Failure:
+    """Return the failure behind a process that ended before its work did; a negative code is a signal."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return Failure(f"the trial's process was killed by {name}")
-    return Failure(f"the trial's process ended with exit code {code} before the function returned")
+        return Failure(f"{whose} process was killed by {name}")
+    return Failure(f"{whose} process ended with exit code {code} before {before}")

@@ -17,7 +17,7 @@ from tests.cluster.layout import nodes
 from tests.on_kubernetes.evidence import Taken, lost, not_released, redone_too_much, resumed
 from tests.on_kubernetes.release import DIGITS, SMALL
 from tinderbox.api.result import open_study
-from tinderbox.spark.slots import LEAVING
+from tinderbox.spark.jobs import LEAVING
 from tinderbox.sweeping.journal import replay
 
 if TYPE_CHECKING:

@@ -112,11 +112,11 @@ def pause(server: Server) -> None:
 
 def look(server: Server, slots: int) -> Status:
     """Return where a study stands; slots beyond so many are let go, whenever they have joined."""
-    from tinderbox.spark.slots import slot_number
+    from tinderbox.spark.jobs import task_number
 
     def act(coordinator: Coordinator) -> Status:
         server.wanted = slots
-        coordinator.dismiss([name for name in coordinator.roster.slots if slot_number(name) >= slots])
+        coordinator.dismiss([name for name in coordinator.roster.slots if task_number(name) >= slots])
         return server.status()
 
     return server.call(act)
@@ -135,8 +135,9 @@ def take_over(job: SweepJob, server: Server, slots: SlotJobs, spark: SparkContex
 @contextmanager
 def opened_slots(plan: Plan, spark: SparkContext, server: Server, token: str) -> Iterator[SlotJobs]:
     """Start the server and keep the study's slots on Spark until the block ends, however it ends."""
+    from tinderbox.spark.jobs import LEAVING
     from tinderbox.spark.session import share_executor
-    from tinderbox.spark.slots import LEAVING, SlotJobs, SlotPlan
+    from tinderbox.spark.slots import SlotJobs, SlotPlan
 
     host, port, job = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0), plan.job
     # Where the port is fixed, in a pod, those who follow the study come through a port-forward, from the loopback.

@@ -10,7 +10,7 @@ from pyspark.sql.streaming.readwriter import DataStreamReader
 from tinderbox.config import InferJob
 from tinderbox.config.inputs import Held, Images, Records, Rows, Tars
 from tinderbox.errors import BadInput
-from tinderbox.spark.slots import first_line
+from tinderbox.spark.jobs import first_line
 
 _BYTES, _NUMBERS = 256 << 20, 16 << 20
 """A micro-batch of archives or tables: of numbers 20 bytes may be a row, and what comes out is larger than that."""

@@ -22,7 +22,7 @@ from tinderbox.config import AnyJob
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.metrics.meter import SOCKET_VARIABLE
 from tinderbox.spark.java import provide_java
-from tinderbox.spark.slots import first_line
+from tinderbox.spark.jobs import first_line
 
 LOG = logging.getLogger(__name__)
 
@@ -37,8 +37,12 @@ _ALWAYS = {
     # Our code runs at once and can say why executors are missing, instead of waiting for them in silence.
     "spark.scheduler.minRegisteredResourcesRatio": "0",
 }
-_FAILURES = {"sweep": 1, "infer": 4}
-"""How often a task may fail: a slot is submitted anew by us, with a name of its own, and not re-run behind our back."""
+
+
+def count_failures(job: AnyJob) -> int:
+    """Return how often a task may fail: a slot or agent is submitted anew by us, and not re-run behind our back."""
+    return 1 if job.kind == "sweep" or (job.kind == "train" and job.mode.name != "averaging") else 4
+
 
 _WITHOUT_A_CHART = {
     "spark.driver.extraJavaOptions": f"{_JAVA} -Dlog4j2.configurationFile={_LOGGING.as_uri()}",
@@ -60,7 +64,7 @@ def open_session(job: AnyJob, master: str | None, pod: Mapping[str, str] | None)
     if master is not None and not _MASTER.fullmatch(master):
         raise BadInput(f"a Spark master is local[2], spark://HOST:PORT, yarn or k8s://URL, got {master!r}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    failures = _FAILURES[job.kind]
+    failures = count_failures(job)
     settings = {**_ALWAYS, "spark.task.cpus": str(job.cores), "spark.task.maxFailures": str(failures)}
     builder = SparkSession.builder.appName(f"tinderbox {job.name}")
     if pod is not None:

@@ -23,9 +23,9 @@ from tinderbox.inference.sources import Files
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus
+from tinderbox.spark.jobs import first_line
 from tinderbox.spark.reading import read_input
 from tinderbox.spark.session import check_java
-from tinderbox.spark.slots import first_line
 from tinderbox.spark.worker import Worker, own_columns
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from tinderbox.metrics.meter import Meter, find_meter
 from tinderbox.models.network import PackedModel
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
-from tinderbox.spark.slots import first_line
+from tinderbox.spark.jobs import first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tinderbox.errors import BadInput
 from tinderbox.storage.folder import BLOCK
 from tinderbox.storage.log import SegmentLog
 from tinderbox.storage.runs import RunFolder
+from tinderbox.training.record import CheckpointKept
 from tinderbox.training.records import Position, Resume
 
 MODEL, HISTORY, CONFUSION, REPORT = "model.keras", "history.jsonl", "confusion.json", "report.html"
@@ -29,22 +30,17 @@ TEST = "test.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole checkpoint: which attempt made it, where, and the digest and size in bytes of each part by its rank."""
+    """A whole checkpoint: which attempt made it, where, each part's digest by its rank, and their size in bytes."""
 
     attempt: int
     position: Position
     digests: dict[int, str]
-    sizes: dict[int, int]
+    size: int
 
     @property
     def resume(self) -> Resume:
         """What an attempt goes on from."""
         return Resume(self.position, dict(self.digests))
-
-    @property
-    def size(self) -> int:
-        """How many bytes all parts have together."""
-        return sum(self.sizes.values())
 
 
 class TrainFolder(RunFolder):
@@ -80,12 +76,23 @@ class TrainFolder(RunFolder):
 
     # Checkpoints
 
-    async def take_part(self, step: int, rank: int, blocks: AsyncIterator[bytes], sha256: str) -> int:
+    async def take_part(
+        self, step: int, rank: int, blocks: AsyncIterator[bytes], sha256: str, check: Callable[[], object] = bool
+    ) -> int:
         """Store a part of a checkpoint whole or not at all as it arrives; return its size in bytes.
+
+        `check` is called when it is there and before it counts, and what it raises leaves nothing of it.
 
         Raises:
             BadInput: What arrived has another digest.
         """
+        return await self._take(part_name(step, rank), blocks, sha256, check)
+
+    async def take_model(self, blocks: AsyncIterator[bytes], sha256: str, check: Callable[[], object] = bool) -> None:
+        """Store the model in the same way."""
+        await self._take(MODEL, blocks, sha256, check)
+
+    async def _take(self, name: str, blocks: AsyncIterator[bytes], sha256: str, check: Callable[[], object]) -> int:
         with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch:
             path, hashed = Path(scratch, "part"), hashlib.sha256()
             with path.open("wb") as file:
@@ -93,8 +100,9 @@ class TrainFolder(RunFolder):
                     hashed.update(block)
                     await asyncio.to_thread(file.write, block)
             if hashed.hexdigest() != sha256:
-                raise BadInput(f"part {rank} of step {step} arrived with digest {hashed.hexdigest()}, not {sha256}")
-            await asyncio.to_thread(self._put, part_name(step, rank), path)
+                raise BadInput(f"{name} arrived with digest {hashed.hexdigest()}, not {sha256}")
+            check()
+            await asyncio.to_thread(self._put, name, path)
             return path.stat().st_size
 
     def keep_part(self, step: int, rank: int, save: Save) -> tuple[str, int]:
@@ -111,17 +119,20 @@ class TrainFolder(RunFolder):
 
     def complete(self, manifest: Manifest) -> None:
         """Let a checkpoint count, whose parts are all there."""
+        at = manifest.position
         tree = {
             "attempt": manifest.attempt,
-            "epoch": manifest.position.epoch,
-            "examples": manifest.position.examples,
-            "step": manifest.position.step,
-            "parts": [
-                {"rank": rank, "sha256": sha256, "size": manifest.sizes[rank]}
-                for rank, sha256 in sorted(manifest.digests.items())
-            ],
+            "epoch": at.epoch,
+            "examples": at.examples,
+            "step": at.step,
+            "parts": {str(rank): sha256 for rank, sha256 in sorted(manifest.digests.items())},
+            "size": manifest.size,
         }
-        self.write(manifest_name(manifest.position.step), json.dumps(tree, indent=2).encode())
+        self.write(manifest_name(at.step), json.dumps(tree, indent=2).encode())
+
+    def count(self, kept: CheckpointKept) -> None:
+        """Let a checkpoint count that a record is to tell of, whose parts are all there."""
+        self.complete(Manifest(kept.attempt, kept.resume.position, dict(kept.parts), kept.size))
 
     def manifests(self) -> list[Manifest]:
         """Return the checkpoints that are said to be whole, the newest first; a manifest that is none is left out."""
@@ -135,19 +146,25 @@ class TrainFolder(RunFolder):
             return Manifest(
                 tree["attempt"],
                 Position(tree["epoch"], tree["examples"], tree["step"]),
-                {part["rank"]: part["sha256"] for part in tree["parts"]},
-                {part["rank"]: part["size"] for part in tree["parts"]},
+                {int(rank): sha256 for rank, sha256 in tree["parts"].items()},
+                tree["size"],
             )
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def newest(self, before: int | None = None) -> Manifest | None:
-        """Return the newest checkpoint that is whole, or the newest one before a step; each part's digest is looked at.
+    def newest(self) -> Manifest | None:
+        """Return the newest checkpoint that is whole; each part's digest is looked at.
 
         What is damaged is passed over in favour of the one before.
         """
-        known = (found for found in self.manifests() if before is None or found.position.step < before)
-        return next((manifest for manifest in known if self.is_whole(manifest)), None)
+        return next(filter(self.is_whole, self.manifests()), None)
+
+    def clear(self) -> Manifest | None:
+        """Return the newest whole checkpoint, with all that is newer removed: it would be taken for what comes now."""
+        whole = self.newest()
+        step = -1 if whole is None else whole.position.step
+        self._remove({found for found in self._steps() if found > step})
+        return whole
 
     def at_epoch(self, epoch: int) -> Manifest | None:
         """Return the whole checkpoint at the end of an epoch, None where there is none."""
@@ -160,7 +177,7 @@ class TrainFolder(RunFolder):
             for rank, sha256 in manifest.digests.items():
                 try:
                     path = self.fetch(part_name(manifest.position.step, rank), Path(scratch))
-                    if checkpoint.digest(path) != (sha256, manifest.sizes[rank]):
+                    if checkpoint.digest(path)[0] != sha256:
                         return False
                 except FileNotFoundError:
                     return False
@@ -187,16 +204,21 @@ class TrainFolder(RunFolder):
         kept = {manifest.position.step for manifest in known[:keep]}
         kept |= {found.position.step for found in known if (found.position.epoch, found.position.examples) == (best, 0)}
         newest = known[0].position.step if known else -1
-        names = self.names("checkpoints")
-        removed = set[int]()
-        for name in sorted(names, key=lambda name: not name.endswith("manifest.json")):  # or its parts would be missed
-            step = int(name.split("/")[1].removeprefix("step-"))
-            if step <= newest and step not in kept:
-                self.remove(name)
-                removed.add(step)
-        for step in removed if self.is_local else ():
-            shutil.rmtree(self.path("checkpoints", step_name(step)), ignore_errors=True)
+        removed = {step for step in self._steps() if step <= newest and step not in kept}
+        self._remove(removed)
         return sorted(removed)
+
+    def _steps(self) -> set[int]:
+        """Return the steps of which there is a checkpoint, or a part of one."""
+        return {int(name.split("/")[1].removeprefix("step-")) for name in self.names("checkpoints")}
+
+    def _remove(self, steps: set[int]) -> None:
+        for step in sorted(steps):
+            self.remove(manifest_name(step))  # the first one to go, or its parts would be missed
+            for name in self.names("checkpoints", step_name(step)):
+                self.remove(name)
+            if self.is_local:
+                shutil.rmtree(self.path("checkpoints", step_name(step)), ignore_errors=True)
 
     # What a training is for
 
@@ -211,6 +233,13 @@ class TrainFolder(RunFolder):
             return []
         rows = map(json.loads, self.read(HISTORY).decode().splitlines())
         return [{key: float(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+
+    def write_confusion(self, confusion: list[list[int]] | None) -> None:
+        """Keep which validation examples were taken for what, a row for each true class; None where nobody counted."""
+        if confusion is None:
+            self.remove(CONFUSION)
+        else:
+            self.write(CONFUSION, json.dumps(confusion).encode())
 
     def write_log(self, attempt: int, rank: int, text: str) -> None:
         """Keep what a worker has printed in an attempt."""

@@ -23,6 +23,7 @@ from tinderbox.config import check_sweep
 from tinderbox.data import from_arrays
 from tinderbox.errors import NoExecutor, Superseded, TinderboxError
 from tinderbox.spark import slots
+from tinderbox.spark.jobs import LEAVING
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.messages import Ask
 from tinderbox.sweeping.status import take_status
@@ -235,7 +236,7 @@ def test_a_pod_that_died_is_told_to_the_coordinator(monkeypatch: pytest.MonkeyPa
     ("master", "cause", "outcome"),
     [
         ("k8s://here", "ExecutorLostFailure", "out_of_memory"),
-        ("k8s://here", slots.LEAVING, "lost"),
+        ("k8s://here", LEAVING, "lost"),
         ("spark://there:7077", "ExecutorLostFailure", "lost"),
     ],
 )

@@ -14,8 +14,10 @@ import pytest
 from pyspark import SparkContext
 from pyspark.resource import ResourceInformation
 
+from tinderbox.spark import jobs as module
 from tinderbox.spark import slots
-from tinderbox.spark.slots import SlotJobs, SlotPlan, first_line, hold_slot, slot_name, slot_number
+from tinderbox.spark.jobs import first_line, task_name, task_number
+from tinderbox.spark.slots import SlotJobs, SlotPlan, hold_slot
 from tinderbox.sweeping.allowance import Share
 from tinderbox.sweeping.objective import Objective
 
@@ -71,8 +73,8 @@ class Spark:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses, and threads that need no session."""
-    monkeypatch.setattr(slots, "_LONGEST_BACKOFF", 0.0)
-    monkeypatch.setattr(slots, "InheritableThread", threading.Thread)
+    monkeypatch.setattr(module, "_LONGEST_BACKOFF", 0.0)
+    monkeypatch.setattr(module, "InheritableThread", threading.Thread)
 
 
 def keep(spark: Spark, left: Callable[[str, str], bool], count: int = 1) -> SlotJobs:
@@ -187,7 +189,7 @@ def test_slots_come_and_go(eventually: Callable[[Callable[[], bool], float], boo
 @pytest.mark.parametrize(("name", "number"), [("slot-0", 0), ("slot-12.3", 12), ("slot-7+1", 7), ("slot-7.2+1", 7)])
 def test_the_number_of_a_slot(name: str, number: int) -> None:
     """However often it was submitted again, or Spark has tried it."""
-    assert slot_number(name) == number
+    assert task_number(name) == number
 
 
 def test_a_slot_that_never_comes_is_given_up() -> None:
@@ -236,7 +238,7 @@ def test_slots_whose_java_has_ended_are_stopped() -> None:
 
 def test_names_of_slots() -> None:
     """A slot's name tells how often it was submitted again."""
-    assert [slot_name(3, 0), slot_name(3, 2)] == ["slot-3", "slot-3.2"]
+    assert [task_name("slot", 3, 0), task_name("slot", 3, 2)] == ["slot-3", "slot-3.2"]
 
 
 @pytest.mark.parametrize(

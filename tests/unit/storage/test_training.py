@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tinderbox.errors import BadInput
+from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.run import Run
 from tinderbox.storage.training import Manifest, TrainFolder
+from tinderbox.training.record import CheckpointKept
 from tinderbox.training.records import Position
 
 RUN = Run("small", "c" * 64, "d" * 64, "", "3.11.7", {"numpy": "2.0"})
@@ -34,8 +35,8 @@ async def blocks(*content: bytes) -> AsyncIterator[bytes]:
 def keep(folder: TrainFolder, step: int, epoch: int, examples: int = 0, parts: int = 1) -> Manifest:
     """Keep a whole checkpoint, and return what says so."""
     told = {rank: folder.keep_part(step, rank, lambda file: file.write(b"state %d" % step)) for rank in range(parts)}
-    digests, sizes = {rank: one[0] for rank, one in told.items()}, {rank: one[1] for rank, one in told.items()}
-    manifest = Manifest(1, Position(epoch, examples, step), digests, sizes)
+    digests = {rank: sha256 for rank, (sha256, _) in told.items()}
+    manifest = Manifest(1, Position(epoch, examples, step), digests, sum(size for _, size in told.values()))
     folder.complete(manifest)
     return manifest
 
@@ -59,7 +60,7 @@ def test_a_part_arrives_in_blocks(folder: TrainFolder) -> None:
 
 def test_a_part_with_another_digest_is_not_kept(folder: TrainFolder) -> None:
     """Nothing of it is."""
-    with pytest.raises(BadInput, match="part 0 of step 430 arrived with digest"):
+    with pytest.raises(BadInput, match="part-0 arrived with digest"):
         asyncio.run(folder.take_part(430, 0, blocks(b"torn"), "0" * 64))
     assert folder.names("checkpoints") == []
 
@@ -76,6 +77,31 @@ def test_the_newest_whole_checkpoint_counts(folder: TrainFolder) -> None:
     assert whole.size == 16
 
 
+def test_a_part_of_an_attempt_that_is_over_is_not_kept(folder: TrainFolder) -> None:
+    """It may have ended while the part was on its way."""
+
+    def check() -> None:
+        raise StaleAttempt("over")
+
+    sha256 = hashlib.sha256(b"late").hexdigest()
+    with pytest.raises(StaleAttempt):
+        asyncio.run(folder.take_part(430, 0, blocks(b"late"), sha256, check))
+    with pytest.raises(StaleAttempt):
+        asyncio.run(folder.take_model(blocks(b"late"), sha256, check))
+    assert folder.keepsakes() == ["run.json", "train.yaml"]
+    assert folder.names("checkpoints") == []
+    asyncio.run(folder.take_model(blocks(b"la", b"te"), sha256))
+    assert folder.read("model.keras") == b"late"
+
+
+def test_what_an_event_tells_of_counts(folder: TrainFolder) -> None:
+    """Once its parts are there."""
+    sha256, size = folder.keep_part(10, 0, lambda file: file.write(b"state"))
+    event = CheckpointKept(time=1.0, attempt=3, epoch=1, examples=5, step=10, parts={0: sha256}, size=size)
+    folder.count(event)
+    assert folder.newest() == Manifest(3, Position(1, 5, 10), {0: sha256}, size)
+
+
 @pytest.mark.parametrize("damage", ["content", "gone", "manifest"])
 def test_a_damaged_checkpoint_is_passed_over(folder: TrainFolder, damage: str) -> None:
     """In favour of the one before."""
@@ -88,6 +114,8 @@ def test_a_damaged_checkpoint_is_passed_over(folder: TrainFolder, damage: str) -
     else:
         folder.write("checkpoints/step-000000020/manifest.json", b'{"attempt": 1}')
     assert folder.newest() == before
+    assert folder.clear() == before
+    assert {name.split("/")[1] for name in folder.names("checkpoints")} == {"step-000000010"}
 
 
 def test_an_epochs_end_is_found(folder: TrainFolder) -> None:
@@ -109,6 +137,14 @@ def test_old_checkpoints_go(folder: TrainFolder) -> None:
     steps = {name.split("/")[1] for name in folder.names("checkpoints")}
     assert steps == {f"step-0000000{step}" for step in (20, 40, 50, 60)}
     assert folder.prune(2, best=2) == []
+
+
+def test_the_confusion_is_kept(folder: TrainFolder) -> None:
+    """Or removed where another attempt has none."""
+    folder.write_confusion([[3, 1], [0, 4]])
+    assert folder.read("confusion.json") == b"[[3, 1], [0, 4]]"
+    folder.write_confusion(None)
+    assert not folder.has("confusion.json")
 
 
 def test_the_history_comes_back(folder: TrainFolder) -> None:
