@@ -37,7 +37,7 @@ def read(config: AnyData, base: Path, functions: Callable[[str], Any]) -> tuple[
             return config.function, call(functions(config.function), config.function)
         case Memory():
             raise BadInput(
-                "memory: holds arrays of a notebook, which are gone; pass them to tinderbox.sweep as data again"
+                "memory: holds arrays of a notebook, which are gone; pass them as data again"
             )
 
 

@@ -58,7 +58,7 @@ MISTAKES = [
     (["--set", "data.source=memory"], "job.yaml: data needs digest (and 1 more)"),
     (
         ["--set", "data={source: memory, digest: 00ff}"],
-        "memory: holds arrays of a notebook, which are gone; pass them to tinderbox.sweep as data again",
+        "memory: holds arrays of a notebook, which are gone; pass them as data again",
     ),
     (["--set", "storage=nonsense://bucket"], "storage 'nonsense://bucket' cannot be opened"),
     (["--set", "name=Small Study"], "a name has lower-case letters, digits and dashes"),

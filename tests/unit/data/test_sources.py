@@ -94,5 +94,5 @@ def test_function_must_return_a_mapping() -> None:
 
 def test_arrays_of_a_notebook_are_gone() -> None:
     """A study that was begun in a notebook cannot be continued without its arrays."""
-    with pytest.raises(BadInput, match=r"pass them to tinderbox\.sweep as data again"):
+    with pytest.raises(BadInput, match=r"pass them as data again"):
         read(Memory(source="memory", digest="0"), Path(), print)
