@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tinderbox.api.differences import Change, Figure, Metric, changes, compare_histories
 from tinderbox.api.labelled import open_rows
-from tinderbox.api.plan import import_from
+from tinderbox.api.material import find_material
 from tinderbox.api.result import open_study
 from tinderbox.api.trained import TrainResult, open_training
 from tinderbox.config.data import Memory, Sharded
-from tinderbox.data import Examples, digest, load
+from tinderbox.data import Examples
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.models.gain import Gain
 from tinderbox.models.gain import compare as score_both
@@ -177,9 +177,9 @@ def _test_examples(result: TrainResult, run: Run) -> Examples:
     if isinstance(job.data, Sharded | Memory):
         raise BadInput(f"data of source {job.data.source} has no test examples here")
     code = None if job.code is None else Path(job.code)
-    data = load(job.data, Path(), lambda name: import_from(name, code))
-    if digest(data) != run.data:
+    material = find_material(job, Path(), code)
+    if material.digest != run.data:
         raise BadInput("the data is not what it was when they were trained; put it back, or leave out the scores")
-    if data.test is None:
+    if material.data is None or material.data.test is None:
         raise BadInput("the data has no test examples")
-    return data.test
+    return material.data.test
