@@ -29,7 +29,6 @@ def told(done: Iterable[Counts], mode: str = "threshold") -> dict[str, float]:
     meter = Direct(exporter)
     for counts in done:
         count_steps(meter, counts, mode)
-    meter.flush()
     samples = [sample for family in exporter.collect() for sample in family.samples]
     assert all(sample.labels["node"] == "n" and sample.labels.get("run", "digits") == "digits" for sample in samples)
     return {" ".join([sample.name, *_rest(sample.labels)]): sample.value for sample in samples}
