@@ -60,7 +60,7 @@ class Attempts:
         self.wholes: list[CheckpointKept] = []
         self.renewals: list[str] = []
         self._kept, self._record = kept, record
-        self.freed = now
+        self.closed, self.freed = False, now
         self._crashed = False
         generation = training.generation + 1
         self.append(RunBegan(time=now, generation=generation, workers=job.workers, epochs=job.epochs))
@@ -70,7 +70,7 @@ class Attempts:
     @property
     def over(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.failure is not None or self.training.ended is not None
+        return self.closed or self.failure is not None or self.training.ended is not None
 
     def append(self, event: Event) -> None:
         """Let something happen."""

@@ -191,7 +191,8 @@ class Rendezvous(Attempts):
             self.append(RunEnded(time=now, epoch=epoch, early=early))
 
     def close(self, now: float) -> None:
-        """End what runs, for the driver was asked to end."""
+        """End what runs, for the driver was asked to end; nothing begins any more."""
+        self.closed = True
         if self.running is not None:
             self.end_attempt("released", "its driver was asked to end", now)
 
