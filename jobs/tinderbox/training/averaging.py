@@ -88,14 +88,15 @@ class Averager:
         """Count a loss; all that was trained is here, so the next attempt goes on after the last split.
 
         Raises:
-            TinderboxError: There were too many in a row.
+            TinderboxError: This driver has seen too many.
         """
-        self._lost, step = self._lost + 1, self._at.position.step
-        LOG.warning("attempt %d ended at step %d: %s", self._chronicle.attempt, step, lost.cause)
+        self._lost += 1
+        LOG.warning("attempt %d ended (%s): %s", self._chronicle.attempt, lost.outcome, lost.cause)
         if self._lost >= self._job.attempts.most:
             raise TinderboxError(
-                f"{self._lost} attempts in a row ended at step {step}, the last one because {lost.cause}; "
-                "see to that, and start the same training again: it goes on"
+                f"training was given up at step {self._at.position.step} after {self._lost} attempts, which is what "
+                f"attempts.most allows, the last one because {lost.cause}; see to the cause and run the same command "
+                "again to go on"
             )
 
     def _ask(self, work: Work, state: State, shares: int) -> Answer:
@@ -130,7 +131,7 @@ class Averager:
         self._check(answer.sums.means)
         state = State(answer.state.floats.astype(at.state.floats.dtype), answer.state.integers)
         counts = add(at.counts, _timed(answer.counts, self._now() - began))
-        self._at, self._lost = Standing(state, answer.position, at.sums + answer.sums, counts), 0
+        self._at = Standing(state, answer.position, at.sums + answer.sums, counts)
         self._show(answer.position, counts)
         ends = answer.position.epoch > at.position.epoch
         if not ends and self._chronicle.is_due(answer.position.step, self._job.checkpoints.steps):

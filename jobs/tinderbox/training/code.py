@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinderbox.data import unpack
-from tinderbox.errors import BadInput
+from tinderbox.functions import find_function
 from tinderbox.training.recipe import Recipe
 
 _places: list[str] = []
@@ -34,7 +34,7 @@ def find_build(recipe: Recipe, folder: Path) -> Callable[..., Any] | None:
     if recipe.build is not None:
         function: Callable[..., Any] = pickle.loads(recipe.build)  # noqa: S301 - from our own closure, not the network
         return function
-    return None if recipe.job.model.build is None else _find(recipe.job.model.build)
+    return None if recipe.job.model.build is None else find_function(recipe.job.model.build)
 
 
 def _import_from(folder: Path) -> None:
@@ -49,15 +49,3 @@ def _import_from(folder: Path) -> None:
     _places[:] = [str(folder)]
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
-
-
-def _find(name: str) -> Callable[..., Any]:
-    module_name, _, function_name = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a script without a guard may end the process that imports it
-        raise BadInput(f"{name}: module {module_name} does not import: {type(error).__name__}: {error}") from error
-    function: Callable[..., Any] | None = getattr(module, function_name, None)
-    if not callable(function):
-        raise BadInput(f"{name}: module {module_name} has no function {function_name}")
-    return function

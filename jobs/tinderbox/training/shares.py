@@ -78,12 +78,20 @@ def _build(bench: Bench) -> _Built:
     if not _built or _built[0].key != bench.key:
         _built.clear()  # before another one is there, for it may be large
         recipe, data = bench.recipe, _open(bench)
+        if recipe.job.deterministic:
+            _be_deterministic()
         target = data.train.y.shape[1:]
         task = Task(recipe.shape, recipe.classes, target, steps_of(recipe.examples, bench.batch))
         model = build_model(recipe.job, task, recipe.network, find_build(recipe, bench.code))
         seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
         _built.append(_Built(bench.key, model, [*model.weights, *model.optimizer.variables, *seeds], {}))
     return _built[0]
+
+
+def _be_deterministic() -> None:
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
 
 
 def _open(bench: Bench) -> Dataset:
@@ -161,7 +169,12 @@ def _step(model: Any, data: Examples, rows: NDArray[np.int64], count: int) -> Su
         model.optimizer.iterations.assign_add(1)
         return Sums(0, {})
     model.reset_metrics()
-    return _weigh(model.train_on_batch(data.x[rows], data.y[rows], return_dict=True), count)
+    return _weigh(model.train_on_batch(_shorten(data.x[rows]), _shorten(data.y[rows]), return_dict=True), count)
+
+
+def _shorten(values: NDArray[Any]) -> NDArray[Any]:
+    """Return float32 of float64, which Keras computes in anyway."""
+    return values.astype(np.float32) if values.dtype == np.float64 else values
 
 
 def _weigh(means: Mapping[str, Any], examples: int) -> Sums:
@@ -185,14 +198,15 @@ def _validate(work: Validate, state: State, bench: Bench) -> Answer:
 
 def _measure(model: Any, examples: Examples, rows: slice) -> Sums:
     model.reset_metrics()
-    return _weigh(model.test_on_batch(examples.x[rows], examples.y[rows], return_dict=True), rows.stop - rows.start)
+    both = _shorten(examples.x[rows]), _shorten(examples.y[rows])
+    return _weigh(model.test_on_batch(*both, return_dict=True), rows.stop - rows.start)
 
 
 def _confuse(model: Any, examples: Examples, blocks: Sequence[slice], classes: int) -> NDArray[np.int64]:
     """Return how often examples of a class, by rows, are taken for which, by columns."""
     counts = np.zeros((classes, classes), np.int64)
     for rows in blocks:
-        taken = _classify(model.predict_on_batch(examples.x[rows]))
+        taken = _classify(model.predict_on_batch(_shorten(examples.x[rows])))
         np.add.at(counts, (examples.y[rows].astype(np.int64), taken), 1)
     return counts
 
