@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tinderbox.api.books import opened_record
+from tinderbox.api.averaged import Course, run_averaged
+from tinderbox.api.books import Ledger, opened_record
 from tinderbox.api.driver import Door
 from tinderbox.api.scoring import score_test
 from tinderbox.api.sweep import session_for
@@ -23,7 +24,6 @@ from tinderbox.run import digest_tree
 from tinderbox.storage.training import MODEL, TrainFolder
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
 
@@ -55,7 +55,7 @@ def run_train(
         try:
             with opened_exporter("driver") as exporter, session_for(job, spark, master) as session:
                 folder.note(submission)
-                train(plan, folder, session.sparkContext, watcher, door or Door(), exporter)
+                train(plan, folder, session, watcher, (door or Door()).token, exporter)
         except BaseException:
             salvage(folder, watcher)
             raise
@@ -67,17 +67,23 @@ def run_train(
 
 
 def train(
-    plan: TrainPlan, folder: TrainFolder, spark: SparkContext, watcher: TrainWatcher, door: Door, exporter: Exporter
+    plan: TrainPlan, folder: TrainFolder, spark: SparkSession, watcher: TrainWatcher, token: str, exporter: Exporter
 ) -> None:
     """Train to the end, in the job's mode, and tell Prometheus meanwhile."""
     job = plan.job
     with opened_record(plan, folder) as (log, training), ExitStack() as following:
-        server = make_server(plan, folder, log, training, door.token)
-        try:
-            following.enter_context(exporter.asking(training_source(partial(follow, server), job)))
-            run_together(plan, server, door.token, spark, watcher)
-        finally:
-            server.stop()
+        if job.mode.name == "averaging":
+            course = Course(plan, training)
+            following.enter_context(exporter.asking(training_source(lambda: (training, course.status()), job)))
+            ledger = Ledger(folder, log, training, job.checkpoints.keep)
+            run_averaged(plan, ledger, course, token, spark, watcher)
+        else:
+            server = make_server(plan, folder, log, training, token)
+            try:
+                following.enter_context(exporter.asking(training_source(partial(follow, server), job)))
+                run_together(plan, server, token, spark.sparkContext, watcher)
+            finally:
+                server.stop()
         exporter.linger()
 
 

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from tinderbox.config import InferJob
+from tinderbox.config import InferJob, TrainJob
 from tinderbox.errors import TinderboxError
 from tinderbox.inference import rows
 from tinderbox.inference.recipe import Recipe
@@ -59,7 +59,7 @@ def settle(spark: SparkSession, slots: int) -> None:
         spark.conf.set(key, value)
 
 
-def count_slots(spark: SparkSession, job: InferJob) -> int:
+def count_slots(spark: SparkSession, job: InferJob | TrainJob) -> int:
     """Return how many of a job's workers there is room for now."""
     context, cores = spark.sparkContext, job.cores
     if (context.master or "").startswith("local["):
