@@ -6,9 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tinderbox.api.notebook import train
     from tinderbox.api.predict import predict
     from tinderbox.api.result import SweepResult, open_study
     from tinderbox.api.sweep import sweep
+    from tinderbox.api.trained import TrainResult, open_training
     from tinderbox.config.spoken import Choice, Float, Int
     from tinderbox.errors import TinderboxError
     from tinderbox.sweeping.keras import keras_callback
@@ -20,11 +22,14 @@ __all__ = [
     "Int",
     "SweepResult",
     "TinderboxError",
+    "TrainResult",
     "Trial",
     "keras_callback",
     "open_study",
+    "open_training",
     "predict",
     "sweep",
+    "train",
 ]
 
 _HOMES = {
@@ -33,11 +38,14 @@ _HOMES = {
     "Int": "tinderbox.config.spoken:Int",
     "SweepResult": "tinderbox.api.result:SweepResult",
     "TinderboxError": "tinderbox.errors:TinderboxError",
+    "TrainResult": "tinderbox.api.trained:TrainResult",
     "Trial": "tinderbox.sweeping.trial:Trial",
     "keras_callback": "tinderbox.sweeping.keras:keras_callback",
     "open_study": "tinderbox.api.result:open_study",
+    "open_training": "tinderbox.api.trained:open_training",
     "predict": "tinderbox.api.predict:predict",
     "sweep": "tinderbox.api.sweep:sweep",
+    "train": "tinderbox.api.notebook:train",
 }
 
 

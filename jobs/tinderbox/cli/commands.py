@@ -14,29 +14,28 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from tinderbox.api.driver import Door
 from tinderbox.api.edits import JobFile
 from tinderbox.api.inference import make_infer_plan
 from tinderbox.api.plan import Plan, make_plan
 from tinderbox.api.single import choose_parameters, explain_failure, measure_cost, run_here
 from tinderbox.api.sweep import run
+from tinderbox.api.training import make_train_plan
 from tinderbox.checkpoint import Save
 from tinderbox.cli.cluster import delete, fetch, scale, status, submit
 from tinderbox.cli.diff import diff
 from tinderbox.cli.infer import describe_plan, infer
 from tinderbox.cli.kept import logs, report, studies
-from tinderbox.cli.options import changes, job_file, with_storage
+from tinderbox.cli.options import changes, door, job_file, with_storage
 from tinderbox.cli.screen import Bar, Lines, clock, number, open_console, say, sentence
 from tinderbox.cli.tables import print_result
+from tinderbox.cli.train import print_plan, train
 from tinderbox.config import read_any, read_sweep
 from tinderbox.config.reading import KINDS, split_setting
 from tinderbox.errors import TinderboxError
-from tinderbox.kube.manifest import TOKEN_VARIABLE
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.messages import Decision
 
 MEASURE_SECONDS = 120.0
-LINGER_SECONDS = 120.0
 
 
 class Commands(click.Group):
@@ -92,12 +91,6 @@ def sweep(file: Path, changes: tuple[str, ...], master: str | None, fresh: bool)
     print_result(console, result)
 
 
-def door() -> Door:
-    """Return who may follow the study: whoever holds the token that `tinderbox submit` gave the driver."""
-    token = os.environ.get(TOKEN_VARIABLE)
-    return Door(token, LINGER_SECONDS) if token else Door()
-
-
 @main.command()
 @job_file
 @changes
@@ -105,14 +98,16 @@ def door() -> Door:
 def check(file: Path, changes: tuple[str, ...], measure: bool) -> None:
     """Check FILE: import its function, read its data, count its trials and epochs, estimate its cost.
 
-    Of a batch inference, load its model and see whether labels and preprocessing fit it.
+    Of a batch inference, load its model and see whether labels and preprocessing fit it. Of a training, build its
+    model, and tell its steps and what workers send.
     """
     console, read = open_console(), read_any(file, with_storage(changes))
     if read.kind == "infer":
         say(console, f"{file}: {describe_plan(make_infer_plan(read, file.parent))}")
         return
     if read.kind == "train":
-        raise NotImplementedError
+        print_plan(console, file, make_train_plan(read, file.parent))
+        return
     plan = make_plan(read, file.parent)
     job, data, trials = plan.job, plan.data, plan.proposer.limit
     StudyFolder(job.storage, job.name)  # refuses a storage that cannot be opened, as `sweep` would
@@ -193,5 +188,5 @@ def schema(kind: str) -> None:
     click.echo(json.dumps(KINDS[kind].model_json_schema(), indent=2))
 
 
-for command in (submit, status, fetch, scale, delete, infer, report, studies, logs, diff):
+for command in (submit, status, fetch, scale, delete, train, infer, report, studies, logs, diff):
     main.add_command(command)

@@ -99,7 +99,8 @@ def last_epochs(result: TrainResult) -> Table:
     """Return a table of the last epochs, and of the one whose model is kept, which is marked."""
     history, kept = result.record.history, result.model_epoch
     shown = [row for row in history if row.epoch == kept or row in history[-SHOWN_EPOCHS:]]
-    names = list(dict.fromkeys(name for row in history for name in row.metrics))
+    # Those of all are in the history; a terminal is narrow.
+    names = list(dict.fromkeys(name for row in history for name in row.metrics if not name.endswith("top5")))
     title = f"training {result.job.name}: {count(len(history), 'epoch')}, mode {result.job.mode.name}"
     if len(shown) < len(history):
         title += f", the last {min(SHOWN_EPOCHS, len(history))}"
