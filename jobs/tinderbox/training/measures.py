@@ -27,8 +27,10 @@ def measure_training(job: TrainJob, record: Training, status: TrainStatus, *, le
     yield from _losses(run, record)
     if led and not status.over:
         yield catalogue.TRAINING_WORKERS_WANTED.sample(status.wanted, run=run)
-        for state, count in {"training": status.workers, "waiting": status.waiting}.items():
-            yield catalogue.TRAINING_WORKERS.sample(count, run=run, state=state)
+        training = 0 if record.running is None else status.workers
+        yield catalogue.TRAINING_WORKERS.sample(training, run=run, state="training")
+        waiting = status.workers + status.waiting - training
+        yield catalogue.TRAINING_WORKERS.sample(waiting, run=run, state="waiting")
 
 
 def _called(job: TrainJob) -> str | None:

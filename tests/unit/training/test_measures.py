@@ -114,6 +114,12 @@ def test_a_training_that_has_begun() -> None:
     }
 
 
+def test_between_two_attempts_all_workers_wait() -> None:
+    """None of them trains."""
+    found = told([*BEGUN, AttemptEnded(time=120, attempt=1, outcome="killed")])
+    assert (found["workers training"], found["workers waiting"]) == (0, 3)
+
+
 @pytest.mark.parametrize("over", [True, False])
 def test_a_training_without_a_driver(over: bool) -> None:
     """There are no workers, nor are any wanted; of one that has ended nothing is left."""
