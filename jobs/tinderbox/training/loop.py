@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -81,7 +82,7 @@ class Loop:
             PeerLost: Another worker has gone.
         """
         resume = self._set.assignment.resume
-        if resume is not None:
+        if resume is not None and not self._set.assignment.rejoins:  # others have a newer state for one that rejoins
             self._restore(resume)
         self._position = self._exchange.attach(self._model, self._position)
         finalize, self._model.optimizer.finalize_variable_values = (
@@ -196,15 +197,17 @@ class Loop:
 
     def _look(self) -> Sums:
         """Return the metrics of the validation examples that this worker looks at."""
-        looks, feed = self._set.looks, self._set.validation
-        if feed is None or looks.start == looks.stop:
+        looks, batches = self._set.looks, self._held_out
+        if batches is None or looks.start == looks.stop:
             return Sums(0, {})
-        self._model.evaluate(feed.in_order(looks.start, looks.stop, self._look_size), verbose=0)
+        self._model.evaluate(batches, verbose=0)
         return self._sums(looks.stop - looks.start)
 
-    @property
-    def _look_size(self) -> int:
-        return max(self._job.batch.size, _SMALLEST_LOOK)
+    @cached_property
+    def _held_out(self) -> Any:
+        """The validation examples that this worker looks at, in batches; None where there are none at all."""
+        looks, size = self._set.looks, max(self._job.batch.size, _SMALLEST_LOOK)
+        return self._set.validation and self._set.validation.in_order(looks.start, looks.stop, size)
 
     def _save(self) -> None:
         """Save this worker's part of a checkpoint of where training stands."""
@@ -254,11 +257,11 @@ class Loop:
 
     def _confuse(self) -> list[list[int]] | None:
         """Return how many validation examples of each class, by rows, were taken for which."""
-        looks, feed, classes = self._set.looks, self._set.validation, self._set.classes or 0
-        if feed is None:
-            return None
+        classes = self._set.classes or 0
         counts = np.zeros((classes, classes), np.int64)
-        for x, y in feed.in_order(looks.start, looks.stop, self._look_size):
+        if self._held_out is None:
+            return None
+        for x, y in self._held_out:
             outputs = np.asarray(self._model.predict_on_batch(x))
             found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
             np.add.at(counts, (np.asarray(y), found), 1)

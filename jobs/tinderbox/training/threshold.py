@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import io
 import logging
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinderbox.config.train import Threshold
+from tinderbox.models.state import read_members
 from tinderbox.training.channel import Channel
 from tinderbox.training.coding import Coder, Message
 from tinderbox.training.exchange import Gradients, Traffic
@@ -29,6 +32,7 @@ from tinderbox.training.mesh import Mesh
 from tinderbox.training.records import Assignment, Position
 from tinderbox.training.sampling import Schedule
 from tinderbox.training.state import State, assign, collect
+from tinderbox.training.synchronous import moving_statistics
 from tinderbox.training.vector import Vector
 
 MEMBER = "threshold.npz"
@@ -55,23 +59,15 @@ def unpack_arrays(packed: bytes) -> Arrays:
 class ThresholdExchange:
     """Shares one worker's thresholded updates with the others, and takes in theirs.
 
-    An epoch has `examples`. `read_part` returns the members of the checkpoint part of another rank: where fewer
-    workers go on than a checkpoint has parts of, rank 0 adds the residuals of those that are gone to its own; their
-    optimizers' states are dropped.
+    An epoch has `examples`. Where fewer workers go on than a checkpoint has parts of, rank 0 adds the residuals of
+    those that are gone to its own; their optimizers' states are dropped.
     """
 
     every_worker_saves = True
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        channel: Channel,
-        settings: Threshold,
-        examples: int,
-        read_part: Callable[[int], Mapping[str, bytes]],
-    ) -> None:
+    def __init__(self, assignment: Assignment, channel: Channel, settings: Threshold, examples: int) -> None:
         self._assignment, self._channel, self._settings = assignment, channel, settings
-        self._examples, self._read_part = examples, read_part
+        self._examples = examples
         self._restored: Arrays = {}
         self._mesh: Mesh | None = None
         self._busy, self._seconds, self._counted, self._steps = threading.Lock(), 0.0, 0, 0
@@ -116,7 +112,10 @@ class ThresholdExchange:
 
     def apply(self, update: Callable[[Gradients], None], gradients: Gradients, variables: Sequence[Any]) -> None:
         """Take a step of this worker alone."""
-        update([None if gradient is None else gradient * self._weight for gradient in gradients])
+        import tensorflow as tf
+
+        known = [None if each is None else tf.convert_to_tensor(each) for each in gradients]
+        update([None if each is None else each * tf.cast(self._weight, each.dtype) for each in known])
 
     def after_step(self, position: Position) -> None:
         """Send what the step changed, and take in what others have sent; wait where they are too far behind."""
@@ -155,7 +154,7 @@ class ThresholdExchange:
 
     def save(self) -> dict[str, bytes]:
         """Return the residual, the threshold and the optimizer's state."""
-        state = collect(self._model.optimizer.variables)
+        state = collect(self._optimizer)
         arrays = {"residual": self._coder.residual, "tau": np.array(self._coder.tau)}
         return {MEMBER: pack_arrays({**arrays, "floats": state.floats, "integers": state.integers})}
 
@@ -200,18 +199,22 @@ class ThresholdExchange:
     def _adopt(self, mesh: Mesh, step: int) -> None:
         """Take over what rank 0 has after a step: parameters, and other variables of layers that are real numbers."""
         if mesh.rank == 0 and mesh.dense_step < step:
-            others = collect(self._model.non_trainable_variables).floats
-            mesh.send_dense(step, pack_arrays({"parameters": self._replica, "others": others}))
+            mesh.send_dense(step, pack_arrays(self._weights_of(whole=step == self._start.step)))
         content = unpack_arrays(mesh.wait_dense(step))
         with self._busy:
             self._take_over(content)
             self._adopted = step
 
+    def _weights_of(self, whole: bool) -> dict[str, NDArray[Any]]:
+        """Return the parameters, and of a layer's other variables the moving statistics, or all real numbers."""
+        others = self._model.non_trainable_variables if whole else moving_statistics(self._model)
+        return {"parameters": self._replica, "whole": np.array(whole), "others": collect(others).floats}
+
     def _take_over(self, content: Arrays) -> None:
         self._replica[:] = content["parameters"]
         self._vector.write(self._replica)
-        variables = self._model.non_trainable_variables
-        assign(State(content["others"], collect(variables).integers), variables)
+        others = self._model.non_trainable_variables if content["whole"] else moving_statistics(self._model)
+        assign(State(content["others"], collect(others).integers), others)
 
     def _resume(self) -> None:
         """Go on with the residual, threshold and optimizer of a checkpoint."""
@@ -224,18 +227,25 @@ class ThresholdExchange:
             return
         for rank in sorted(resume.parts):
             if rank >= self._assignment.workers:
-                self._coder.residual += unpack_arrays(self._read_part(rank)[MEMBER])["residual"]
+                with tempfile.TemporaryDirectory(prefix="tinderbox-") as folder:
+                    members = read_members(self._channel.fetch(resume, rank, Path(folder)))
+                self._coder.residual += unpack_arrays(members[MEMBER])["residual"]
+
+    @property
+    def _optimizer(self) -> list[Any]:
+        """The variables of the optimizer, but for the learning rate: this depends on how many workers there are."""
+        rate = getattr(self._model.optimizer, "_learning_rate", None)
+        return [variable for variable in self._model.optimizer.variables if variable is not rate]
 
     def _assign_optimizer(self, arrays: Arrays) -> None:
-        assign(State(arrays["floats"], arrays["integers"]), self._model.optimizer.variables)
+        assign(State(arrays["floats"], arrays["integers"]), self._optimizer)
 
     def _capture(self) -> tuple[bytes, list[int]]:
         """Return all that a worker goes on from that takes the place of a lost one; called in the mesh's thread."""
         with self._busy:
-            optimizer = collect(self._model.optimizer.variables)
+            optimizer = collect(self._optimizer)
             arrays = {
-                "parameters": self._replica,
-                "others": collect(self._model.non_trainable_variables).floats,
+                **self._weights_of(whole=True),
                 "floats": optimizer.floats,
                 "integers": optimizer.integers,
                 "taus": self._taus,

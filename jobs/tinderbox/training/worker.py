@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tinderbox import preloading
+from tinderbox.config.train import Threshold
 from tinderbox.data import Dataset, open_packed
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.failure import NO_FAILURE, Failure, describe
@@ -29,6 +30,7 @@ from tinderbox.training.loop import Diverged, Loop, Setting
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Position
 from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
+from tinderbox.training.threshold import ThresholdExchange
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -142,6 +144,8 @@ def _exchange(recipe: Recipe, assignment: Assignment, channel: Channel) -> Excha
         from tinderbox.training.synchronous import Synchronous
 
         return Synchronous(assignment, max(recipe.job.gpus, 1), recipe.job.deterministic)
+    if isinstance(recipe.job.mode, Threshold):
+        return ThresholdExchange(assignment, channel, recipe.job.mode, recipe.examples)
     raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes")
 
 
