@@ -128,7 +128,6 @@ class Server(Served):
             step=at.step if at else None,
             share=min(share, 1.0),
             rate=self._rate.of(now) if running else None,
-            waiting=max(len(rendezvous.crew.agents) - workers, 0),
             waiting=len(rendezvous.crew.waiting()) if running else 0,
         )
 
