@@ -16,11 +16,16 @@ WORST = 20
 """How many classes are shown of more."""
 
 
+SMALL = 5.0
+"""In percent of a class: mistakes that are less than that do not get the deepest color."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """What examples of one class were taken for: `share` is that of the class in percent.
 
-    `depth` is that of its color, in percent: of what is right the share, of mistakes beside the largest one.
+    `depth` is that of its color, in percent: of what is right the share, of mistakes beside the largest one, if that is
+    not a small one.
     """
 
     text: str
@@ -74,7 +79,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Confus
 def _lines(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> tuple[Line, ...]:
     shares = [[100 * amount / (sum(row) or 1) for amount in row] for row in matrix]
     mistakes = [share for truth, row in enumerate(shares) for taken, share in enumerate(row) if taken != truth]
-    largest = max(mistakes, default=0.0) or 1.0
+    largest = max([*mistakes, SMALL])
     return tuple(
         Line(
             names[truth],

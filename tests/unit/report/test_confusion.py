@@ -31,10 +31,13 @@ def test_few_classes_are_shown_whole() -> None:
 
 
 def test_the_largest_mistake_has_the_deepest_color() -> None:
-    """What is right is as deep as its share, a mistake as it is beside the largest one."""
-    shown = confusion([[97, 2, 1], [0, 100, 0], [0, 0, 100]], [])
+    """What is right is as deep as its share, a mistake as it is beside the largest one; small ones stay pale."""
+    shown = confusion([[70, 20, 10], [0, 100, 0], [0, 0, 100]], [])
     assert shown is not None
-    assert [cell.depth for cell in shown.lines[0].cells] == [58.2, 60.0, 30.0]
+    assert [cell.depth for cell in shown.lines[0].cells] == [42.0, 60.0, 30.0]
+    pale = confusion([[99, 1], [0, 100]], [])
+    assert pale is not None
+    assert pale.lines[0].cells[1].depth == 12.0
     assert [cell.is_right for cell in shown.lines[0].cells] == [True, False, False]
 
 
