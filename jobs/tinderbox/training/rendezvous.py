@@ -56,7 +56,7 @@ class Rendezvous(Attempts):
             if not seat.taken or ask.request <= seat.request:  # its answer was lost
                 self.crew.hear(ask.agent, now)
                 return Answer(assignment=self.running.assignment(rank))
-            self.lose(rank, "lost", "its agent has begun anew", now)
+            self.lose(rank, "lost", f"worker {rank} on {seat.member.node}: its agent has begun anew", now)
         self.crew.join(ask, now)
         self.tick(now)
         rank = self.running.rank_of(ask.agent) if self.running else None
