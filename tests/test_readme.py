@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinderbox import errors
-from tinderbox.config import read_sweep
+from tinderbox.config.reading import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,10 +43,27 @@ def test_the_notebook_of_the_readme_runs(folder: Path) -> None:
     assert (folder / "studies" / "notebook" / "report.html").exists()
 
 
-def test_the_readme_names_every_key_of_a_job() -> None:
-    """The table of the job file leaves no key out."""
-    job = read_sweep(ROOT / "jobs" / "sweep-digits.yaml")
-    missing = [key for key in type(job).model_fields if f"`{key}`" not in README]
+def test_the_training_of_the_readme_can_be_checked(folder: Path) -> None:
+    """One's own network and job file pass `check`."""
+    told = run(folder, "-m", "tinderbox", "check", "my_net.yaml")
+    assert "10 epochs in mode synchronous on 2 workers" in told
+    assert "17 an epoch, 170 in all, of 64 examples, 32 on each worker" in told
+
+
+def test_the_training_in_the_notebook_of_the_readme_runs(folder: Path) -> None:
+    """The notebook's lines train on two workers; the command takes the model by its name."""
+    assert "val_top1" in run(folder, "net_notebook.py")
+    assert (folder / "studies" / "notebook" / "report.html").exists()
+    (folder / "label.yaml").write_text(
+        "{kind: infer, name: label, model: {run: notebook}, input: {source: data, data: {source: digits}}}"
+    )
+    assert "10 labels" in run(folder, "-m", "tinderbox", "check", "label.yaml")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_readme_names_every_key_of_a_job(kind: str) -> None:
+    """The tables of the job files leave no key out."""
+    missing = [key for key in KINDS[kind].model_fields if f"`{key}`" not in README]
     assert missing == ["kind"]
 
 
