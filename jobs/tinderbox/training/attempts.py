@@ -115,7 +115,10 @@ class Attempts:
         LOG.info("attempt %d begins with %d of %d workers at step %d", number, len(seats), job.workers, at.step)
 
     def fill(self, now: float) -> None:
-        """Give the ranks of lost workers to agents that wait."""
+        """Give the ranks of lost workers to agents that wait; where nobody comes, begin anew with those that are left.
+
+        The others go on for a few steps only without a lost worker, as far as the bound of staleness lets them.
+        """
         running = self.running
         assert running is not None  # noqa: S101 - the caller has looked
         for rank, agent in zip(running.vacant, self.crew.waiting(), strict=False):
@@ -123,6 +126,12 @@ class Attempts:
             seat.rejoins = True
             cause = running.lost.pop(rank, "")
             self.append(WorkerReplaced(time=now, attempt=running.number, member=seat.member, cause=cause))
+        for rank in running.vacant:
+            waited = now - running.vacated[rank]
+            if waited >= self.job.attempts.wait and not self.over:
+                told = f"{running.lost[rank]}, and nobody took its place in {waited:.0f} s"
+                return self.end_attempt("lost", told, now)
+        return None
 
     # Ends
 
@@ -153,7 +162,7 @@ class Attempts:
             return
         if self.job.mode.name == "threshold" and self.has_others(rank):
             LOG.warning("attempt %d goes on without %s", running.number, cause)
-            running.seats[rank], running.lost[rank] = None, cause
+            running.seats[rank], running.lost[rank], running.vacated[rank] = None, cause, now
             self._replaced += 1
             self.wholes += running.wholes(now)
             self._check_bound()

@@ -56,6 +56,8 @@ class Running:
     seats: dict[int, Seat | None]
     lost: dict[int, str] = field(default_factory=dict)
     """Why workers were lost whose ranks nobody has yet."""
+    vacated: dict[int, float] = field(default_factory=dict)
+    """Since when nobody has them."""
     reports: dict[int, dict[int, EpochReport]] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     parts: dict[Position, dict[int, tuple[str, int]]] = field(default_factory=dict)

@@ -509,6 +509,28 @@ def test_an_epoch_ends_without_a_lost_worker() -> None:
     assert scene.rendezvous.training.history[0].workers == 1
 
 
+def test_nobody_waits_for_ever_for_a_successor() -> None:
+    """After as long as an attempt waits to begin, another one begins with the workers that are left."""
+    scene = Scene({"mode": "threshold", "attempts": {"wait": 30}})
+    first, second = scene.begin(A, B)
+    scene.end(B, second, "killed", "why")
+    for _ in range(2):
+        scene.pass_time(14)
+        scene.beat(A, first)
+    assert ends(scene) == []
+    scene.pass_time(3)
+    assert ends(scene) == [("lost", "worker 1 on b: why, and nobody took its place in 30 s")]
+    with pytest.raises(StaleAttempt):
+        scene.beat(A, first)
+    assert scene.join(A).assignment is None
+    scene.pass_time(15)
+    scene.join(A)
+    scene.pass_time(16)
+    again = scene.join(A).assignment
+    assert again is not None
+    assert (again.workers, again.attempt, again.rejoins) == (1, 2, False)
+
+
 def test_the_last_worker_that_is_lost_ends_the_attempt() -> None:
     """There is nobody to catch up with."""
     scene = Scene({"mode": "threshold"})
