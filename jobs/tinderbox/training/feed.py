@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinderbox.training.sampling import Schedule
 
@@ -29,7 +31,7 @@ class Feed:
 
         self._masked = masked
         with tf.device("CPU:0"):
-            self._x, self._y = tf.convert_to_tensor(examples.x), tf.convert_to_tensor(examples.y)
+            self._x, self._y = _share(examples.x), _share(examples.y)
 
     def take(self, schedule: Schedule) -> tf.data.Dataset:
         """Return the batches of a schedule."""
@@ -44,7 +46,7 @@ class Feed:
             batch = _shorten(tf.gather(self._x, chosen)), _shorten(tf.gather(self._y, chosen))
             return (*batch, tf.fill(tf.shape(chosen), masks[step])) if self._masked else batch
 
-        return tf.data.Dataset.range(len(schedule)).map(gather).prefetch(_AHEAD)
+        return _as_it_is(tf.data.Dataset.range(len(schedule)).map(gather))
 
     def in_order(self, first: int, last: int, size: int) -> tf.data.Dataset:
         """Return the examples from `first` up to, and without, `last` in batches of `size`, without weights."""
@@ -54,7 +56,33 @@ class Feed:
             end = tf.minimum(start + size, last)
             return _shorten(self._x[start:end]), _shorten(self._y[start:end])
 
-        return tf.data.Dataset.range(first, last, size).map(cut).prefetch(_AHEAD)
+        return _as_it_is(tf.data.Dataset.range(first, last, size).map(cut))
+
+    def targets(self, first: int, last: int) -> NDArray[Any]:
+        """Return the targets of the examples from `first` up to, and without, `last`."""
+        return np.asarray(self._y[first:last])
+
+
+def _share(array: NDArray[Any]) -> tf.Tensor:
+    """Return a tensor of an array, which a memory map lends its pages, so that all processes have them only once."""
+    import tensorflow as tf
+
+    whole: Any = array.base  # only of the whole of a map it is known where in the file it begins
+    if not isinstance(array, np.memmap) or not isinstance(whole, mmap) or array.filename is None:
+        return tf.convert_to_tensor(array)
+    # NumPy lends only what may be written to; what is written here, and nothing is, would not reach the file.
+    lent = np.memmap(array.filename, array.dtype, "c", array.offset, array.shape)
+    return tf.experimental.dlpack.from_dlpack(lent.__dlpack__())
+
+
+def _as_it_is(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return batches that are gathered ahead, without TensorFlow's rewriting, which copies the arrays they are from."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    options.autotune.enabled = False
+    return batches.prefetch(_AHEAD).with_options(options)
 
 
 def _shorten(values: Any) -> Any:

@@ -193,7 +193,7 @@ class Loop:
         """Return the metrics that the model holds as sums over so many examples of this worker."""
         sums = {name: float(value) * examples for name, value in self._model.get_metrics_result().items()}
         # Keras counts an example that only stands in with its loss, which is zero, and with no other metric.
-        return Sums(examples, {**sums, "loss": float(self._model.metrics[0].total)})
+        return Sums(examples, {**sums, "loss": float(_value(self._model.metrics[0].total))})
 
     def _look(self) -> Sums:
         """Return the metrics of the validation examples that this worker looks at."""
@@ -215,7 +215,7 @@ class Loop:
         progress = np.zeros(1)
         if self._position.examples:
             self._check_loss()
-            metrics = [np.ravel(variable) for variable in model.metrics_variables]
+            metrics = [np.ravel(_value(variable)) for variable in model.metrics_variables]
             progress = self._exchange.total(np.concatenate([[self._taken], *metrics]).astype(np.float64))
         if self._rank and not self._exchange.every_worker_saves:
             return
@@ -257,14 +257,14 @@ class Loop:
 
     def _confuse(self) -> list[list[int]] | None:
         """Return how many validation examples of each class, by rows, were taken for which."""
-        classes = self._set.classes or 0
+        looks, classes = self._set.looks, self._set.classes or 0
         counts = np.zeros((classes, classes), np.int64)
-        if self._held_out is None:
+        if self._set.validation is None:
             return None
-        for x, y in self._held_out:
-            outputs = np.asarray(self._model.predict_on_batch(x))
+        if looks.start < looks.stop:
+            outputs = self._model.predict(self._held_out, verbose=0)
             found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
-            np.add.at(counts, (np.asarray(y), found), 1)
+            np.add.at(counts, (self._set.validation.targets(looks.start, looks.stop), found), 1)
         return counts.tolist()
 
 
@@ -279,6 +279,13 @@ def _callback(loop: Loop) -> keras.callbacks.Callback:
             loop.end_step(batch)
 
     return Steps()
+
+
+def _value(variable: Any) -> NDArray[Any]:
+    """Return what a variable holds, in all replicas together where there are several."""
+    import keras
+
+    return np.asarray(keras.ops.convert_to_tensor(variable))
 
 
 def _difference(new: Counts, old: Counts) -> Counts:
