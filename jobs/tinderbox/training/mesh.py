@@ -12,13 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tinderbox.errors import TinderboxError
 from tinderbox.training.coding import Message
 from tinderbox.training.exchange import PeerLost
 from tinderbox.training.ledger import Ledger, seal, unseal
 from tinderbox.training.links import Links
+from tinderbox.training.neighbours import Heard, Neighbours, unpack_heard
 from tinderbox.training.records import Assignment, Position
 
 UPDATE, OLD_UPDATE, KNOWN, DENSE, ASK, SNAPSHOT = b"U", b"O", b"K", b"D", b"A", b"S"
@@ -30,20 +30,15 @@ _BEAT, _FIRST_BEAT = 1.0, 0.1
 _SILENT = 3.0
 """After so many seconds without a neighbour, or of waiting, the driver is asked for addresses."""
 
-_KNOWN_HEAD, _DENSE_HEAD = struct.Struct("<Q?q"), struct.Struct("<q")
+_AGAIN = 5.0
+"""After so many seconds without an answer a worker that rejoins asks again."""
+
+_LONELY = 60.0
+"""A worker that rejoins gives up after so many seconds in which no neighbour had a state to give."""
+
+_DENSE_HEAD = struct.Struct("<q")
 COPIES = 16
 """A snapshot is at most so many times as large as all parameters."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What a neighbour has said of itself: which process it is, whether it has a state, what it knows, and when."""
-
-    process: int
-    ready: bool
-    dense: int
-    known: tuple[int, ...]
-    at: float
 
 
 class Mesh:
@@ -71,11 +66,11 @@ class Mesh:
         self._ledger, self._dense, self._snapshot = Ledger([start] * self.workers, staleness), (start - 1, b""), b""
         self._arrived, self._early, self._errors = deque[Message](), list[tuple[int, bytes]](), list[TinderboxError]()
         self._asked, self._dense_at, self._beats = 0.0, 0.0, dict[int, float]()
-        self._heard, self._first = dict[int, Heard](), dict[int, Heard]()
         self._outgoing, self._changed, self._waits = deque[Callable[[], None]](), threading.Condition(), 0.0
         self._closing = threading.Event()
         largest = (1 << 16) + 64 * self.workers + 4 * COPIES * size
         self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret, largest)
+        self._neighbours = Neighbours(self._links.neighbours)
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"), daemon=True)
             for loop in (self._run, self._watch)
@@ -131,7 +126,7 @@ class Mesh:
 
         None stands for the position of a worker that had not sent anything before it was lost.
         """
-        self._wait(self._has_caught_up)
+        self._wait(lambda: self._neighbours.has_told(self._dense[0], self._ledger.known))
         with self._changed:
             self._ready = True
             newest, last = self._ledger.newest(self.rank), self._ledger.known[self.rank]
@@ -176,18 +171,17 @@ class Mesh:
 
     def _watch(self) -> None:
         """Ask the driver for addresses while someone is silent or waited for."""
+        begun = time.monotonic()
         while not self._closing.wait(1.0):
             now = time.monotonic()
+            if not self._ready and now - max(begun, self._neighbours.ready_at) > _LONELY:
+                raise PeerLost(f"no other worker has had a state to go on from for {_LONELY:g} s")
             waits = self._waits and now - self._waits > _SILENT
-            if waits or any(now - self._last_heard(rank) > _SILENT for rank in self._links.neighbours):
+            if waits or any(now - self._neighbours.last(rank) > _SILENT for rank in self._neighbours.ranks):
                 addresses = tuple(self._locate())
                 if addresses != self._addresses:
                     self._addresses = addresses
                     self._post(lambda: self._links.redirect(self._addresses))
-
-    def _last_heard(self, rank: int) -> float:
-        heard = self._heard.get(rank)
-        return heard.at if heard else 0.0
 
     def _run(self) -> None:
         takers: dict[bytes, Callable[[int, bytes], None]] = {
@@ -209,20 +203,20 @@ class Mesh:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        for rank in self._links.neighbours:
-            gap = _BEAT if now - self._last_heard(rank) < _SILENT else _FIRST_BEAT
+        for rank in self._neighbours.ranks:
+            gap = _BEAT if now - self._neighbours.last(rank) < _SILENT else _FIRST_BEAT
             if now - self._beats.get(rank, 0.0) >= gap:
                 self._tell(rank)
 
     def _tell(self, rank: int) -> None:
         self._beats[rank] = time.monotonic()
         with self._changed:
-            head = _KNOWN_HEAD.pack(self._process, self._ready or bool(self._snapshot), self._dense[0])
-            known = struct.pack(f"<{self.workers}i", *self._ledger.known)
-        self.own += self._links.send(rank, KNOWN + head + known)
+            ready = self._ready or bool(self._snapshot)
+            told = Heard(self._process, ready, self._dense[0], tuple(self._ledger.known))
+        self.own += self._links.send(rank, KNOWN + told.pack())
 
     def _spread(self, frame: bytes, sender: int | None = None) -> None:
-        for rank in self._links.neighbours:
+        for rank in self._neighbours.ranks:
             if rank != sender:
                 sent = self._links.send(rank, frame)
                 if sender is None:
@@ -264,45 +258,24 @@ class Mesh:
         self._spread(self._dense_frame(), sender)
 
     def _take_known(self, rank: int, packed: bytes) -> None:
-        process, ready, dense = _KNOWN_HEAD.unpack_from(packed)
-        known = struct.unpack(f"<{self.workers}i", packed[_KNOWN_HEAD.size :])
-        before, heard = self._heard.get(rank), Heard(process, ready, dense, known, time.monotonic())
+        heard = unpack_heard(packed, self.workers, time.monotonic())
         with self._changed:
-            self._heard[rank] = heard
-            if rank not in self._first or self._first[rank].process != process:
-                self._first[rank] = heard
+            new = self._neighbours.note(rank, heard)
             self._changed.notify_all()
-        if before is None or before.process != process:
+        if new:
             self._tell(rank)
-        if self._ready and ready:
-            self._repeat(rank, heard, before)
-        elif ready and not self._snapshot and time.monotonic() - self._asked > 5.0:
+        if self._ready and heard.ready:
+            self._repeat(rank)
+        elif heard.ready and not self._snapshot and time.monotonic() - self._asked > _AGAIN:
             self._asked = time.monotonic()
             self.own += self._links.send(rank, ASK)
 
-    def _has_caught_up(self) -> bool:
-        for rank in self._links.neighbours:
-            first = self._first.get(rank)
-            if first is None or (first.ready and not self._knows(first)):
-                return False
-        return True
-
-    def _knows(self, heard: Heard) -> bool:
-        known = self._ledger.known
-        return heard.dense <= self._dense[0] and all(
-            ours >= theirs for ours, theirs in zip(known, heard.known, strict=True)
-        )
-
-    def _repeat(self, rank: int, heard: Heard, before: Heard | None) -> None:
-        """Send a neighbour what it lacks and what is not on its way: it lacked it before, or it has come anew."""
-        fresh = before is None or before.process != heard.process or not before.ready
-        earlier = [-1] * self.workers if before is None or fresh else before.known
+    def _repeat(self, rank: int) -> None:
+        """Send a neighbour what it lacks and what is not on its way."""
         with self._changed:
-            dense, known = self._dense, self._ledger.known
-            stuck = [fresh or last == old for last, old in zip(heard.known, earlier, strict=True)]
-            start = [last if stuck[number] else known[number] for number, last in enumerate(heard.known)]
-            lacking = self._lacking(start)
-        if dense[1] and heard.dense < dense[0] and (before is None or fresh or before.at > self._dense_at):
+            dense, content = self._dense
+            lacking = self._lacking(self._neighbours.missing(rank, self._ledger.known))
+        if content and self._neighbours.lacks_dense(rank, dense, self._dense_at):
             self.own += self._links.send(rank, self._dense_frame())
         for sealed in lacking:
             self.own += self._links.send(rank, UPDATE + sealed)

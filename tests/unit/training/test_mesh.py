@@ -15,6 +15,7 @@ from tests.unit.training.test_links import SECRET, addresses
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.training import links, mesh
 from tinderbox.training.coding import EMPTY, SPARSE, Message
+from tinderbox.training.exchange import PeerLost
 from tinderbox.training.mesh import Mesh
 from tinderbox.training.records import Assignment, Position
 
@@ -236,7 +237,7 @@ def test_two_workers_are_replaced_at_once(start: Start) -> None:
     others.start()
     for rank in (0, 1):
         peers[rank].mesh.close()
-        driver.move(rank)
+    driver.move(1)  # and the other one comes where it was
     successors = [start(driver, rank, rejoins=True) for rank in (1, 0)]
     ready = [threading.Thread(target=each.catch_up) for each in successors]
     for thread in ready:
@@ -246,6 +247,16 @@ def test_two_workers_are_replaced_at_once(start: Start) -> None:
     run(successors, 20)
     others.join(60)
     assert len({peer.state for peer in [*peers[2:], *successors]}) == 1
+
+
+def test_nobody_is_left_to_catch_up_with(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that rejoins when the others are gone, or have lost their states too, gives up."""
+    monkeypatch.setattr(mesh, "_LONELY", 1.0)
+    driver = Driver(2)
+    lonely = [start(driver, rank, rejoins=True) for rank in range(2)]
+    for peer in lonely:
+        with pytest.raises(PeerLost, match="no other worker has had a state to go on from for 1 s"):
+            peer.catch_up()
 
 
 def test_a_worker_that_had_sent_nothing_is_replaced(start: Start) -> None:
@@ -265,7 +276,7 @@ def test_a_worker_that_had_sent_nothing_is_replaced(start: Start) -> None:
     [
         (b"?", r"rank 1 sent b'\?', which is no message; run one version only"),
         (mesh.UPDATE + bytes(40), "a message is for 100 parameters"),
-        (mesh.KNOWN + b"short", "error: unpack_from requires"),
+        (mesh.KNOWN + b"short", "what one of 2 workers knows has 25 bytes, got 5"),
     ],
 )
 def test_what_is_no_message_ends_the_attempt(start: Start, frame: bytes, reason: str) -> None:

@@ -1,0 +1,101 @@
+"""What a worker's neighbours in the tree have said of themselves: what each knows, and what it still has to be told."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_HEAD = struct.Struct("<Q?q")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A worker's word of itself.
+
+    `process` tells it from another one of the same rank, and `ready` says whether it has a state to give. `known` is
+    the step of each rank whose message came last, and `dense` that after which all took over one state last.
+    """
+
+    process: int
+    ready: bool
+    dense: int
+    known: tuple[int, ...]
+    at: float = 0.0
+    """When it was heard, by the clock of who has heard it."""
+
+    def pack(self) -> bytes:
+        """Return it as bytes."""
+        return _HEAD.pack(self.process, self.ready, self.dense) + struct.pack(f"<{len(self.known)}i", *self.known)
+
+
+def unpack_heard(packed: bytes, workers: int, now: float) -> Heard:
+    """Return what `pack` was given, as heard now.
+
+    Raises:
+        ValueError: It is not the word of one of so many workers.
+    """
+    if len(packed) != _HEAD.size + 4 * workers:
+        raise ValueError(f"what one of {workers} workers knows has {_HEAD.size + 4 * workers} bytes, got {len(packed)}")
+    process, ready, dense = _HEAD.unpack_from(packed)
+    return Heard(process, ready, dense, struct.unpack_from(f"<{workers}i", packed, _HEAD.size), now)
+
+
+class Neighbours:
+    """What was heard of each neighbour: last, before that, and first."""
+
+    def __init__(self, ranks: Sequence[int]) -> None:
+        self.ranks = ranks
+        self._last: dict[int, Heard] = {}
+        self._before: dict[int, Heard | None] = {}
+        self._first: dict[int, Heard] = {}
+
+    def note(self, rank: int, heard: Heard) -> bool:
+        """Note what was heard; true for a process that was never heard before."""
+        before = self._before[rank] = self._last.get(rank)
+        self._last[rank] = heard
+        if before is not None and before.process == heard.process:
+            return False
+        self._first[rank] = heard
+        return True
+
+    def last(self, rank: int) -> float:
+        """Return when a neighbour was heard last, 0 for never."""
+        heard = self._last.get(rank)
+        return heard.at if heard else 0.0
+
+    @property
+    def ready_at(self) -> float:
+        """When a neighbour was heard last that has a state to give."""
+        return max([heard.at for heard in list(self._last.values()) if heard.ready], default=0.0)
+
+    def has_told(self, dense: int, known: Sequence[int]) -> bool:
+        """Whether each neighbour was heard, and what those with a state knew at first is known here."""
+        if len(self._first) < len(self.ranks):
+            return False
+        firsts = [heard for heard in list(self._first.values()) if heard.ready]
+        return all(
+            heard.dense <= dense and all(ours >= theirs for ours, theirs in zip(known, heard.known, strict=True))
+            for heard in firsts
+        )
+
+    def missing(self, rank: int, known: Sequence[int]) -> list[int]:
+        """Return after which step of each rank a neighbour is to be told again what is known here.
+
+        All that it lacks, where it has only now got a state; else what it has lacked for a beat, for other messages
+        are on their way.
+        """
+        heard, before = self._last[rank], self._before[rank]
+        if before is None or self._is_fresh(rank):
+            return list(heard.known)
+        stuck = [last == old for last, old in zip(heard.known, before.known, strict=True)]
+        return [last if stuck[number] else known[number] for number, last in enumerate(heard.known)]
+
+    def lacks_dense(self, rank: int, step: int, since: float) -> bool:
+        """Whether a neighbour has not what all take over after a step, which was sent to it at a time."""
+        heard, before = self._last[rank], self._before[rank]
+        return heard.dense < step and (before is None or self._is_fresh(rank) or before.at > since)
+
+    def _is_fresh(self, rank: int) -> bool:
+        heard, before = self._last[rank], self._before[rank]
+        return before is None or before.process != heard.process or not before.ready
