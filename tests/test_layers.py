@@ -80,7 +80,7 @@ DOORS = {
     "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
     "tensorflow": {"models", "examples", "inference", "training"},
-    "urllib3": {"sweeping.onlooker", "training.client", "training.pulsing", "web.client", "kube"},
+    "urllib3": {"training.client", "training.pulsing", "web.client", "web.onlooker", "kube"},
     "yaml": {"config", "storage", "kube", "report", "api.ending"},
     "zmq": {"training.links"},
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from tinderbox.api.driver import Watcher
 from tinderbox.api.homecoming import copy, make_room
 from tinderbox.api.submission import Submitted
+from tinderbox.api.watcher import TrainWatcher
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.kube.cluster import Cluster, Unreachable
 from tinderbox.kube.forward import forwarded
@@ -15,6 +17,7 @@ from tinderbox.kube.jobs import Progress, look
 from tinderbox.kube.manifest import Manifest, driver_of
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.onlooker import Onlooker
+from tinderbox.training.onlooker import TrainOnlooker
 
 LOOK_SECONDS = 1.0
 AWAY_SECONDS = 120.0
@@ -48,6 +51,34 @@ def follow(cluster: Cluster, submitted: Submitted, home: StudyFolder, watcher: W
     return brought
 
 
+def follow_training(cluster: Cluster, submitted: Submitted, watcher: TrainWatcher) -> None:
+    """Show a training until its Job has ended well; its driver may be replaced on the way.
+
+    Raises:
+        TinderboxError: The Job has failed, or was deleted, or the cluster stays away.
+    """
+    seen = None
+    while not (progress := look_again(cluster, submitted, watcher.tell)).over:
+        if progress.state == "running" and progress.pod not in (None, seen):
+            with suppress(TinderboxError):  # Spark still starts, or the driver is being replaced: the Job tells
+                show_training(cluster, str(progress.pod), submitted, watcher)
+                seen = progress.pod
+        elif progress.state != "running":
+            watcher.tell(progress.cause or "waiting for the driver")
+        time.sleep(LOOK_SECONDS)
+    check_complete(progress)
+
+
+def show_training(cluster: Cluster, pod: str, submitted: Submitted, watcher: TrainWatcher) -> None:
+    """Show a training through its driver until it is over."""
+    with forwarded(cluster, pod, coordinator_port(submitted.job)) as url:
+        onlooker = TrainOnlooker(url, submitted.token)
+        while not (status := onlooker.status()).over:
+            watcher.show(status)
+            time.sleep(LOOK_SECONDS)
+        watcher.show(status)
+
+
 def wait_for_end(cluster: Cluster, submitted: Submitted, tell: Callable[[str], None]) -> None:
     """Return when a Job has ended well, and tell meanwhile where it stands.
 
@@ -57,6 +88,15 @@ def wait_for_end(cluster: Cluster, submitted: Submitted, tell: Callable[[str], N
     while not (progress := look_again(cluster, submitted, tell)).over:
         tell(progress.cause or ("the driver runs" if progress.state == "running" else "waiting for the driver"))
         time.sleep(LOOK_SECONDS)
+    check_complete(progress)
+
+
+def check_complete(progress: Progress) -> None:
+    """Return if a Job that is over has ended well.
+
+    Raises:
+        TinderboxError: It has failed, or was deleted.
+    """
     if progress.state != "complete":
         end = "was deleted" if progress.state == "deleted" else f"failed: {progress.cause}"
         raise TinderboxError(f"job {progress.job} {end}")

@@ -18,8 +18,8 @@ from tinderbox.cli.infer import describe as describe_rows
 from tinderbox.cli.place import Place, on_a_cluster
 from tinderbox.cli.screen import Bar, Lines, open_console, say, summary
 from tinderbox.cli.tables import print_result
+from tinderbox.cli.trained import Epochs, print_training
 from tinderbox.cli.trained import describe as describe_training
-from tinderbox.cli.trained import print_training
 from tinderbox.config import read_any
 from tinderbox.errors import BadInput
 from tinderbox.kube import jobs
@@ -73,15 +73,18 @@ def submit(
     submitted = submission.submit_job(cluster, cluster.release(place.release), file, job, image, anew)
     name = submitted.job["metadata"]["name"]
     say(console, f"job {name} is submitted to namespace {cluster.namespace}")
-    if watch and job.kind != "sweep":
+    if watch and job.kind == "sweep":
+        show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
+    elif watch:
         try:
-            following.wait_for_end(cluster, submitted, once(console))
+            if job.kind == "train":
+                following.follow_training(cluster, submitted, Epochs(console))
+            else:
+                following.wait_for_end(cluster, submitted, once(console))
         except KeyboardInterrupt:
             tell_detached(console, job.name)
             return
         (bring_rows if job.kind == "infer" else bring_training)(console, cluster, job.name, to, place)
-    elif watch:
-        show_to_end(console, cluster, submitted, place, StudyFolder(to, job.name), to)
     else:
         say(console, f"follow it: tinderbox status {job.name}, or kubectl logs -f job/{name}")
 

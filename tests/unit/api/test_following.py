@@ -11,7 +11,7 @@ import pytest
 
 from tinderbox.api import following
 from tinderbox.api.driver import Watcher
-from tinderbox.api.following import follow
+from tinderbox.api.following import follow, follow_training
 from tinderbox.api.result import open_study
 from tinderbox.api.submission import Submitted
 from tinderbox.errors import BadInput, TinderboxError
@@ -19,6 +19,7 @@ from tinderbox.kube.cluster import Unreachable
 from tinderbox.kube.jobs import Progress
 from tinderbox.storage import StudyFolder
 from tinderbox.sweeping.status import Status
+from tinderbox.training.status import TrainStatus
 
 
 class Steps:
@@ -74,12 +75,11 @@ class Play:
         assert token == "secret"  # noqa: S105
         return self
 
-    def status(self) -> Status:
+    def status(self) -> Any:
         """Return or raise the next answer."""
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        assert isinstance(answer, Status)
         return answer
 
     def keepsakes(self) -> list[str] | None:
@@ -205,3 +205,74 @@ def test_a_home_that_cannot_be_written_ends_the_watch(played: Played, recorded: 
     play = Play([at("running", "a"), at("complete", "a")], [status(3, True), status(3, True)], recorded)
     with pytest.raises(BadInput, match="file/small cannot be written: Not a directory; name another folder"):
         played(play, StudyFolder(str(tmp_path / "file"), "small"))
+
+
+# Trainings
+
+
+class Epochs:
+    """Keeps what is shown and told of a training."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.shown: list[int] = []
+
+    def show(self, status: TrainStatus) -> None:
+        """Keep how many epochs are done."""
+        self.shown.append(status.epoch)
+
+    def tell(self, step: str) -> None:
+        """Keep a step."""
+        self.told.append(step)
+
+
+def epoch(number: int, over: bool = False) -> TrainStatus:
+    """A training of three epochs."""
+    return TrainStatus(epoch=number, epochs=3, share=0.0, step=number, workers=2, wanted=2, attempt=1, over=over)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], Epochs]:
+    """A function that follows a training to the end of its Job, and returns what was shown."""
+
+    def start(play: Play) -> Epochs:
+        monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(following, "look", play.look)
+        monkeypatch.setattr(following, "forwarded", play.forward)
+        monkeypatch.setattr(following, "TrainOnlooker", play)
+        monkeypatch.setattr(following, "coordinator_port", lambda job: 7070)
+        seen = Epochs()
+        follow_training(None, play.job, seen)  # type: ignore[arg-type]
+        return seen
+
+    return start
+
+
+def test_a_training_is_followed(watched: Callable[[Play], Epochs]) -> None:
+    """From the wait for its pod to its last epoch; what comes after that is only waited for."""
+    looks = [at("waiting", None, "it has no pod yet"), at("running", "a"), at("running", "a"), at("complete", "a")]
+    play = Play(looks, [epoch(0), epoch(1), epoch(3, True)])
+    seen = watched(play)
+    assert (seen.told, seen.shown, play.forwarded) == (["it has no pod yet"], [0, 1, 3], ["a"])
+
+
+def test_the_driver_of_a_training_is_replaced(watched: Callable[[Play], Epochs]) -> None:
+    """The next one is followed, once it answers."""
+    looks = [at("running", "a"), at("running", "a"), at("waiting", "a"), at("running", "b"), at("complete", "b")]
+    play = Play(looks, [GONE, epoch(1), GONE, epoch(2), epoch(3, True)])
+    seen = watched(play)
+    assert (seen.told, seen.shown) == (["waiting for the driver"], [1, 2, 3])
+    assert play.forwarded == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("end", "sentence"),
+    [
+        (at("failed", "a", "exit code 2"), "job sweep-small failed: exit code 2"),
+        (at("deleted"), "job sweep-small was deleted"),
+    ],
+)
+def test_a_training_whose_job_did_not_complete(watched: Callable[[Play], Epochs], end: Progress, sentence: str) -> None:
+    """Is an error, though its last epoch was seen."""
+    with pytest.raises(TinderboxError, match=f"^{sentence}$"):
+        watched(Play([at("running", "a"), end], [epoch(3, True)]))

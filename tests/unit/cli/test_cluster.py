@@ -218,7 +218,9 @@ def test_a_training_is_watched_and_comes_home(
     tinderbox: Tinderbox, trained: TrainFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once its Job has ended; what it has left is shown."""
-    monkeypatch.setattr(module.following, "wait_for_end", lambda cluster, submitted, tell: tell("the driver runs"))
+    monkeypatch.setattr(
+        module.following, "follow_training", lambda cluster, submitted, watcher: watcher.tell("the driver runs")
+    )
     result = watched_training(tinderbox, tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1] == "the driver runs"
@@ -235,7 +237,7 @@ def test_detached_from_a_training(
     def wait(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.following, "wait_for_end", wait)
+    monkeypatch.setattr(module.following, "follow_training", wait)
     result = watched_training(tinderbox, tmp_path)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1:] == [

@@ -49,7 +49,7 @@ def test_nobody_answers() -> None:
 def test_a_driver_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it tells is not understood, which is said too."""
     onlooker = Onlooker("http://127.0.0.1:1", "secret")
-    monkeypatch.setattr(onlooker, "_tree", lambda path: {"trials": {}, "later": 1})
+    monkeypatch.setattr(onlooker, "tree", lambda path: {"trials": {}, "later": 1})
     with pytest.raises(TinderboxError, match=r"^the driver tells its status as another version does: .*'later'"):
         onlooker.status()
 
