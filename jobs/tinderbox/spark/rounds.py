@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import RDD, Broadcast, InheritableThread, SparkContext, SparkFiles, TaskContext
@@ -26,14 +27,16 @@ from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
 from tinderbox.spark.jobs import first_line
 from tinderbox.training.code import unpack_code
-from tinderbox.training.hearing import Hearing
 from tinderbox.training.pulses import Pulse
 from tinderbox.training.pulsing import beating
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.record import Outcome
-from tinderbox.training.rounds import Answer, RoundLost, Work, join
+from tinderbox.training.rounds import Answer, Begin, RoundLost, Work, join
 from tinderbox.training.shares import Bench, do_share
 from tinderbox.training.state import State
+
+if TYPE_CHECKING:
+    from tinderbox.training.hearing import Hearing  # executors do without its server
 
 LOG = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class SparkRounds:
         Raises:
             RoundLost: Spark has given a share up, or one is frozen.
         """
-        number = self._hearing.call(lambda pulses, now: pulses.begin())
+        number = self._hearing.call(lambda pulses, now: pulses.begin(cold=isinstance(work, Begin)))
         group, told = f"tinderbox-{self._name}-round-{number}", self._spark.broadcast(state)
         shared = _Shared(
             self._name, self._key, work, self._recipe, self._data, told, replace(self._telling, round=number)
@@ -117,11 +120,12 @@ class SparkRounds:
         while job.is_alive():
             job.join(_LOOK_SECONDS)
             self._watch()
-            if job.is_alive() and (frozen := self._find_frozen(count_running(self._spark, group))) is not None:
+            if job.is_alive() and (frozen := self._find_frozen(group)) is not None:
                 raise RoundLost("frozen", frozen)
 
-    def _find_frozen(self, running: int) -> str | None:
-        return self._hearing.call(lambda pulses, now: pulses.find_frozen(running, now))
+    def _find_frozen(self, group: str) -> str | None:
+        running, failed = count_tasks(self._spark, group)
+        return self._hearing.call(lambda pulses, now: pulses.find_frozen(running, failed, now))
 
     def _cancel(self, job: _Job, group: str) -> None:
         with suppress(Py4JError, OSError):  # Java may have ended
@@ -221,12 +225,13 @@ def _level(answers: RDD[Numbered], count: int, scale: int, shared: _Shared) -> R
     return parts.mapPartitionsWithIndex(shared.add)
 
 
-def count_running(spark: SparkContext, group: str) -> int:
-    """Return how many tasks of a job group run now, as far as Spark knows."""
+def count_tasks(spark: SparkContext, group: str) -> tuple[int, int]:
+    """Return how many tasks of a job group run now, as far as Spark knows, and how many have failed so far."""
     tracker = spark.statusTracker()
-    jobs = (tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group))
-    stages = (tracker.getStageInfo(stage) for job in jobs if job is not None for stage in job.stageIds)
-    return sum(stage.numActiveTasks for stage in stages if stage is not None)
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+    found = [tracker.getStageInfo(stage) for job in jobs if job is not None for stage in job.stageIds]
+    stages = [stage for stage in found if stage is not None]
+    return sum(stage.numActiveTasks for stage in stages), sum(stage.numFailedTasks for stage in stages)
 
 
 def explain(error: Exception) -> tuple[Outcome, str]:

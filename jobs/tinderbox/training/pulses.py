@@ -11,8 +11,22 @@ BEAT_SECONDS = 1.0
 """A task says so often that it is alive."""
 
 _HEARD_SECONDS = 8.0
-_PATIENCE_SECONDS = 12.0
-"""For so long more tasks may run than have been heard of lately; a task that begins has to start Python first."""
+"""Who was not heard of for so long is silent."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """For how long more tasks may run than are heard of, in seconds.
+
+    `silent` is for those that have been heard and are not any more, `unheard` for those that have just begun.
+    """
+
+    silent: float
+    unheard: float
+
+
+WARM, COLD = Patience(12.0, 22.0), Patience(60.0, 120.0)
+"""Python processes that have worked before are quick to speak; new ones import, and may say nothing meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +43,16 @@ class Pulses:
     """When each task of the present round was heard of last."""
 
     def __init__(self) -> None:
-        self._round = 0
+        self._round, self._cold = 0, True
         self._heard = dict[tuple[str, str], float]()
         self._missing_since: float | None = None
 
-    def begin(self) -> int:
-        """Begin a round and return its number; what is said of an earlier one is not heard any more."""
-        self._round += 1
+    def begin(self, cold: bool) -> int:
+        """Begin a round and return its number; what is said of an earlier one is not heard any more.
+
+        A round is `cold` where its tasks are the first ones that their processes have.
+        """
+        self._round, self._cold = self._round + 1, cold
         self._heard, self._missing_since = {}, None
         return self._round
 
@@ -50,16 +67,22 @@ class Pulses:
             self._heard[key] = now
         return True
 
-    def find_frozen(self, running: int, now: float) -> str | None:
-        """Return the sentence that says which of so many running tasks is frozen, None where none is."""
-        alive = [key for key, heard in self._heard.items() if now - heard < _HEARD_SECONDS]
+    def find_frozen(self, running: int, failed: int, now: float) -> str | None:
+        """Return the sentence that says which of so many running tasks is frozen, None where none is.
+
+        Where tasks have `failed` in this round, others run in their place, in new processes.
+        """
+        alive = {key for key, heard in self._heard.items() if now - heard < _HEARD_SECONDS}
         if running <= len(alive):
             self._missing_since = None
             return None
         if self._missing_since is None:
             self._missing_since = now
-        if now - self._missing_since < _PATIENCE_SECONDS:
+        patience, silent = COLD if self._cold or failed else WARM, sorted(self._heard.keys() - alive)
+        limit = patience.silent if silent else patience.unheard
+        if now - self._missing_since < limit:
             return None
-        silent = [f"{share} on {node}" for share, node in sorted(self._heard.keys() - set(alive))]
-        told = ", ".join(silent) if silent else f"{running - len(alive)} of {running} tasks"
-        return f"{told} was not heard of for {_PATIENCE_SECONDS + _HEARD_SECONDS if silent else _PATIENCE_SECONDS:g} s"
+        if silent:
+            told = ", ".join(f"{share} on {node}" for share, node in silent)
+            return f"{told} was not heard of for {limit + _HEARD_SECONDS:g} s"
+        return f"{running - len(alive)} of {running} tasks said nothing for {limit:g} s"

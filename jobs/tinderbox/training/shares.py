@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +56,25 @@ class Bench:
 def do_share(work: Work, state: State, bench: Bench) -> Answer:
     """Return what a share comes to; what it raises is part of the answer, for Spark would only repeat it."""
     try:
-        return replace(_DO[type(work)](work, state, bench), places=(bench.place,))
+        answer = replace(_DO[type(work)](work, state, bench), places=(bench.place,))
+        _settle(type(work))
+        return answer
     except Exception as error:
         return Answer(failed=(bench.place, describe(error, skip=Path(__file__).parent)))
 
 
 @dataclass
 class _Built:
-    """The model that this process has built last, its variables, and the schedules it has made last, by rank."""
+    """The model that this process has built last, its variables, and the schedules it has made last, by rank.
+
+    `settled` are the kinds of work that were done with it.
+    """
 
     key: str
     model: Any
     variables: list[Any]
-    schedules: dict[int, tuple[int, Schedule]]
+    schedules: dict[int, tuple[int, Schedule]] = field(default_factory=dict)
+    settled: set[type] = field(default_factory=set)
 
 
 _built: list[_Built] = []
@@ -77,6 +84,7 @@ def _build(bench: Bench) -> _Built:
     """Return the model of a training, from this process's last share where it was of the same one."""
     if not _built or _built[0].key != bench.key:
         _built.clear()  # before another one is there, for it may be large
+        gc.unfreeze()
         recipe, data = bench.recipe, _open(bench)
         if recipe.job.deterministic:
             _be_deterministic()
@@ -84,8 +92,17 @@ def _build(bench: Bench) -> _Built:
         task = Task(recipe.shape, recipe.classes, target, steps_of(recipe.examples, bench.batch))
         model = build_model(recipe.job, task, recipe.network, find_build(recipe, bench.code))
         seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
-        _built.append(_Built(bench.key, model, [*model.weights, *model.optimizer.variables, *seeds], {}))
+        _built.append(_Built(bench.key, model, [*model.weights, *model.optimizer.variables, *seeds]))
     return _built[0]
+
+
+def _settle(kind: type) -> None:
+    """Leave what there is out of later garbage collections: Spark has one after each task, of 0.2 s with TensorFlow."""
+    for built in _built:
+        if kind not in built.settled:
+            built.settled.add(kind)
+            gc.collect()
+            gc.freeze()
 
 
 def _be_deterministic() -> None:
