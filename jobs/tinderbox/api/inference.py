@@ -22,6 +22,8 @@ from tinderbox.errors import BadInput
 from tinderbox.inference.engine import class_count, row_width
 from tinderbox.inference.held import file_tables, folder_names
 from tinderbox.inference.recipe import Recipe
+from tinderbox.models.compiling import last_activation
+from tinderbox.models.loading import load_trainable
 from tinderbox.models.network import Network, PackedModel, load_model, pack_model
 from tinderbox.preloading import explain
 from tinderbox.run import Run, digest_tree, identify
@@ -76,6 +78,7 @@ def make_infer_plan(job: InferJob, base: Path) -> InferPlan:
     else:
         model = find_model(job, base)
         network = load_network(model, job.preload)
+        job = with_logits(job, model)
         labels = read_labels(job, base) or trained_classes(job, network) or class_names(job, held, network)
         recipe = make_recipe(job, model, network, labels)
         width = row_width(network, recipe)
@@ -189,6 +192,14 @@ def find_model(job: InferJob, base: Path) -> PackedModel:
         path = lent.enter_context(fetched(beside(base, str(source.path))))
         weights = None if source.weights is None else lent.enter_context(fetched(beside(base, source.weights)))
         return pack_model(path, weights)
+
+
+def with_logits(job: InferJob, model: PackedModel) -> InferJob:
+    """Return a job that says of a training's model whether it gives logits: how it ends, where the job does not say."""
+    if job.logits is not None or job.model is None or job.model.run is None or job.task == "regression":
+        return job
+    ends = last_activation(load_trainable(model))
+    return job.model_copy(update={"logits": ends not in ("softmax", "sigmoid")})
 
 
 def trained(job: InferJob) -> TrainFolder:

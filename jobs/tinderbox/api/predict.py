@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinderbox.api.inference import find_model, read_labels
+from tinderbox.api.inference import find_model, read_labels, trained_classes, with_logits
 from tinderbox.api.recipes import make_recipe
 from tinderbox.config import check_infer
 from tinderbox.config.inputs import Rows
@@ -63,8 +63,10 @@ def predict(
     job = check_infer(plain(tree), "tinderbox.predict")
     packed = find_model(job, Path.cwd()) if isinstance(model, str | dict) else pack_loaded(model)
     names = tuple(labels) if labels is not None and not isinstance(labels, str) else read_labels(job, Path.cwd())
+    job = with_logits(job, packed)
     batch = 32 if job.batch == "auto" else job.batch
-    recipe = make_recipe(job, packed, load_model(packed), names)
+    network = load_model(packed)
+    recipe = make_recipe(job, packed, network, names or trained_classes(job, network))
     assert isinstance(job.input, Rows)  # noqa: S101 - made so above
     from tinderbox.spark.reading import select_columns
     from tinderbox.spark.streams import Stage

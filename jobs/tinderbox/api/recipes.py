@@ -26,7 +26,7 @@ def make_recipe(job: InferJob, model: PackedModel, network: Network, labels: tup
         regression=job.task == "regression",
         labels=labels,
         top=job.top,
-        logits=job.logits,
+        logits=bool(job.logits),
         truth=job.truth == "folder",
         frame=frame,
         features=features_of(job),

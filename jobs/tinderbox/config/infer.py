@@ -110,7 +110,10 @@ class InferJob(Closed):
         default=None,
         description="file or URL with one label a line, in the model's order; without it, the classes of the data",
     )
-    logits: bool = Field(default=False, description="the model gives logits, to which softmax is to be applied")
+    logits: bool | None = Field(
+        default=None,
+        description="the model gives logits, to which softmax is to be applied; of a training's model that is known",
+    )
     top: int = Field(default=5, ge=1, le=1_000, description="how many labels each row names, the best first")
     truth: Literal["folder"] | None = Field(
         default=None, description="folder: an image's true label is the name of its folder, for the report's accuracy"

@@ -156,15 +156,30 @@ def test_the_model_of_a_training(models: Path, plan: MakePlan, tmp_path: Path) -
     assert "training 'lenet' has no model yet; let it end" in refused(plan, None, model=source)
     run.write("model.keras", (models / "color.keras").read_bytes())
     assert answers(plan(None, model=source), 4, 5, 3) == answers(plan(), 4, 5, 3)
-    assert plan(None, model={"run": "lenet"}, storage=storage).version == plan().version
+    assert plan(None, model={"run": "lenet"}, storage=storage).version == plan(logits=True).version
     write_classes(run, ["cat", "dog", "a/b"])
     assert plan(None, model=source).recipe.labels == ("cat", "dog", "a_b")
     (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
     assert plan(None, model=source, labels="labels.txt").recipe.labels == ("one", "two", "three")
     assert plan(None, model=source, task="regression").recipe.labels == ()
+    assert plan(None, model=source).recipe.logits
+    assert not plan(None, model=source, logits=False).recipe.logits
     write_classes(run, ["cat", "dog"])
     assert plan(None, model=source).recipe.labels == ()
     assert "there is no training 'net' in" in refused(plan, None, model={**source, "run": "net"})
+
+
+@pytest.mark.parametrize("end", ["softmax", "sigmoid", "linear"])
+def test_how_a_trainings_model_ends(end: str, plan: MakePlan, tmp_path: Path) -> None:
+    """Says whether it gives logits; one that ends in probabilities needs no softmax."""
+    import keras
+
+    run = TrainFolder(str(tmp_path / "studies"), "net")
+    run.write_job({"kind": "train"}, Run("net", "", "", "", "", {}))
+    model = keras.Sequential([keras.Input((4, 5, 3)), keras.layers.Flatten(), keras.layers.Dense(3, end)])
+    model.save(run.path("model.keras"))
+    made = plan(None, model={"run": "net", "storage": str(tmp_path / "studies")})
+    assert made.recipe.logits is (end == "linear")
 
 
 def test_labels_are_lines(plan: MakePlan, tmp_path: Path) -> None:
