@@ -34,7 +34,7 @@ class Ledger:
     """What is known of all workers: `known[r]` is the step of rank r whose message came last, those before it included.
 
     A message is kept until nobody can lack it any more. A worker does not begin step s before it has all messages up
-    to s - 1 - staleness, so its message of step s says that it has these; what every worker has said it has, goes.
+    to s - staleness, so its message of step s says that it has these; what every worker has said it has, goes.
     """
 
     def __init__(self, known: Sequence[int], staleness: int) -> None:
@@ -84,7 +84,7 @@ class Ledger:
             yield from (kept[step] for step in sorted(kept) if step <= last)
 
     def _forget(self) -> None:
-        oldest = self.slowest - self._staleness
+        oldest = self.slowest - self._staleness + 1
         for rank, kept in enumerate(self._kept):
             for step in [step for step in kept if step < oldest and step != self.known[rank]]:
                 del kept[step]

@@ -37,17 +37,15 @@ _LONELY = 60.0
 """A worker that rejoins gives up after so many seconds in which no neighbour had a state to give."""
 
 _DENSE_HEAD = struct.Struct("<q")
-COPIES = 16
-"""A snapshot is at most so many times as large as all parameters."""
 
 
 class Mesh:
     """One worker's place in the tree.
 
-    Training begins after step `start`. `capture` returns what a worker that rejoins goes on from: a snapshot, and the
-    step of each rank that is in it; it is called in the mesh's thread. `locate` returns the newest addresses of all
-    workers, from the driver, and raises when the attempt is over; so no wait is without an end. What is sent is counted
-    in bytes: `own` and `passed_on`.
+    Training begins after step `start`, and no message has more than `largest` bytes. `capture` returns what a worker
+    that rejoins goes on from: a snapshot, and the step of each rank that is in it; it is called in the mesh's thread.
+    `locate` returns the newest addresses of all workers, from the driver, and raises when the attempt is over; so no
+    wait is without an end. What is sent is counted in bytes: `own` and `passed_on`.
     """
 
     def __init__(
@@ -56,6 +54,7 @@ class Mesh:
         size: int,
         staleness: int,
         start: int,
+        largest: int,
         capture: Callable[[], tuple[bytes, list[int]]],
         locate: Callable[[], Sequence[str]],
     ) -> None:
@@ -68,7 +67,6 @@ class Mesh:
         self._asked, self._dense_at, self._beats = 0.0, 0.0, dict[int, float]()
         self._outgoing, self._changed, self._waits = deque[Callable[[], None]](), threading.Condition(), 0.0
         self._closing = threading.Event()
-        largest = (1 << 16) + 64 * self.workers + 4 * COPIES * size
         self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret, largest)
         self._neighbours = Neighbours(self._links.neighbours)
         self._threads = [
@@ -136,9 +134,9 @@ class Mesh:
         """End the threads and close all connections."""
         self._closing.set()
         self._links.wake()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join()
+        loop, watch = self._threads
+        loop.join()
+        watch.join(1.0)  # it may wait for the driver, and does nothing any more
         self._links.close()
 
     def _wait(self, done: Callable[[], bool]) -> None:

@@ -38,6 +38,9 @@ from tinderbox.training.vector import Vector
 MEMBER = "threshold.npz"
 """The name under which a worker's own state lies in its part of a checkpoint."""
 
+_ROOM = 1 << 20
+"""Bytes of the longest message between workers, beside twice those of the state."""
+
 _log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -95,6 +98,7 @@ class ThresholdExchange:
             self._replica.size,
             self._settings.staleness,
             -1 if self._assignment.rejoins else position.step,
+            _ROOM + 2 * len(self._capture()[0]),
             self._capture,
             lambda: self._channel.assignment().addresses,
         )
@@ -128,7 +132,7 @@ class ThresholdExchange:
                 self._add([message, *mesh.take()])
                 self._here = position
                 mesh.send(message, position)
-            mesh.wait_for(position.step - self._settings.staleness)
+            mesh.wait_for(position.step + 1 - self._settings.staleness)
             with self._busy:
                 self._add(mesh.take(position.step))
                 self._vector.write(self._replica)
