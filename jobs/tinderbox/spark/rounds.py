@@ -45,6 +45,7 @@ _GRACE_SECONDS = 10.0
 """For so long a cancelled job may take to end; Spark kills a Python worker that does not end by itself after two."""
 
 _LONGEST_PAUSE = 30.0
+_LONGEST_REASON = 400
 
 Numbered = tuple[int, Answer]
 
@@ -237,8 +238,8 @@ def count_tasks(spark: SparkContext, group: str) -> tuple[int, int]:
 def explain(error: Exception) -> tuple[Outcome, str]:
     """Return how a round was lost that Spark has given up, and why."""
     text = str(error)
-    if found := re.search(r"ExecutorLostFailure \((.*)", text):
-        return "lost", f"Spark has given a share up: {found[1].strip().rstrip(')')}"
+    if found := re.search(r"ExecutorLostFailure \((executor \S+).*?Reason: (.*)", text):
+        return "lost", f"Spark has given a share up: {found[1]}: {found[2].strip()[:_LONGEST_REASON]}"
     if "Python worker exited unexpectedly" in text:
         return "killed", "the Python worker of a share was killed each time that Spark tried it"
     return "lost", f"Spark has given a round up: {first_line(error)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -14,6 +14,8 @@ import urllib3
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.training.pulses import BEAT_SECONDS, Pulse
 from tinderbox.web.client import Connection
+
+_LONGEST_WAIT = urllib3.Timeout(connect=2.0, read=3.0)
 
 
 @lru_cache(maxsize=1)
@@ -44,9 +46,10 @@ def beating(url: str, token: str, pulse: Pulse) -> Iterator[None]:
 
 
 def _send(connection: Connection, pulse: Pulse) -> None:
-    # The driver may be away for a moment; what it does not hear is said again.
-    with suppress(TinderboxError, urllib3.exceptions.HTTPError):
-        try:
-            connection.send("POST", "/pulse", json.dumps(asdict(pulse)).encode())
-        except StaleAttempt:
-            raise
+    body = json.dumps(asdict(pulse)).encode()
+    try:
+        connection.send("POST", "/pulse", body, timeout=_LONGEST_WAIT, retries=False)
+    except StaleAttempt:
+        raise
+    except (TinderboxError, urllib3.exceptions.HTTPError):  # what the driver does not hear now is said again
+        return
