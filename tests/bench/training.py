@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.bench.rivals import distribute_seconds, fit_seconds
 from tests.bench.rows import Row, quantile, ratios, spread
-from tests.bench.trainings import epoch_rates, step_times, train, write_mnist
+from tests.bench.trainings import epoch_seconds, step_times, train, write_mnist
 from tinderbox.config.train import Threshold
 from tinderbox.training.coding import Coder, code
 
@@ -45,13 +45,12 @@ def alone(folder: Path, batch: int, images: int, epochs: int) -> Row:
     """Return the row of one worker against plain `fit`."""
     data, ours, theirs = write_mnist(folder / "alone.npz", images, 1_000), list[float](), list[float]()
     for repetition in range(REPETITIONS):
-        name = f"alone-{batch}-{repetition}"
-        ours.append(quantile(epoch_rates(train(folder, name, data=data, workers=1, batch=batch, epochs=epochs)), 0.5))
-        seconds = fit_seconds(data["path"], batch, epochs, threads=1)
-        theirs.append(images / quantile(seconds[1:], 0.5))
+        result = train(folder, f"alone-{batch}-{repetition}", data=data, workers=1, batch=batch, epochs=epochs)
+        ours.append(images / quantile(epoch_seconds(result), 0.5))
+        theirs.append(images / quantile(fit_seconds(data["path"], batch, epochs, threads=1), 0.5))
     pairs = ratios(ours, theirs)
     return Row(
-        f"one worker, batch {batch}, {images:,} images an epoch",
+        f"one worker, batch {batch}, epochs of {images:,} images, with validation and checkpoints",
         spread(ours, "images/s"),
         f"plain fit: {spread(theirs, 'images/s')}",
         spread(pairs, "x", 2),

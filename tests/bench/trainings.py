@@ -49,12 +49,12 @@ def train(folder: Path, name: str, **keys: Any) -> TrainResult:
     return open_training(name, str(folder))
 
 
-def epoch_rates(result: TrainResult) -> list[float]:
-    """Return the examples a second of all workers in each epoch but the first, in which graphs are built."""
-    return [row.examples / row.seconds for row in result.record.history[1:]]
+def epoch_seconds(result: TrainResult) -> list[float]:
+    """Return the seconds of each epoch but the first, with all that it takes: validation and checkpoint, too."""
+    return [after.time - before.time for before, after in pairwise(result.record.history)]
 
 
 def step_times(result: TrainResult) -> list[float]:
-    """Return the milliseconds of a step in each epoch but the first."""
+    """Return the milliseconds of a step in each epoch but the first, in which graphs are built."""
     pairs = pairwise(result.record.history)
     return [1e3 * after.seconds / (after.step - before.step) for before, after in pairs]
