@@ -20,6 +20,9 @@ from tinderbox.sweeping.fingerprint import fingerprint
 
 LARGEST_CODE = 64 << 20
 
+_RUNS = {"job.yaml", "train.yaml", "infer.yaml"}
+"""A folder with one of these and a run.json is a study, a training or a batch inference."""
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -100,7 +103,7 @@ def by_name(name: str, folder: Path | None) -> Objective:
 def pack_code(folder: Path) -> bytes:
     """Return a zip of the modules and small files below a folder, the same bytes for the same files.
 
-    Hidden files, caches and studies that lie in the folder are left out. A zip that was packed before, as by
+    Hidden files, caches and runs of whatever kind that lie in the folder are left out. A zip that was packed before, as by
     `tinderbox submit`, is returned as it is.
 
     Raises:
@@ -141,7 +144,7 @@ def _find_code(folder: Path) -> list[Path]:
     """Return the files below a folder that travel, in order; what is left out is not looked into."""
     found: list[Path] = []
     for root, folders, files in os.walk(folder):
-        if "job.yaml" in files and "events" in folders:  # a study
+        if "run.json" in files and not _RUNS.isdisjoint(files):
             folders.clear()
             continue
         folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]

@@ -143,19 +143,20 @@ def names_in(archive: bytes) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(archive)).namelist()
 
 
-def test_what_is_left_out(code: Path) -> None:
-    """Caches, hidden files and studies stay at home."""
-    for name in ("lab/__pycache__/nets.pyc", ".git/config", "lab/.hidden", "old.pyc", "studies/a/job.yaml"):
+@pytest.mark.parametrize("job", ["job.yaml", "train.yaml", "infer.yaml"])
+def test_what_is_left_out(code: Path, job: str) -> None:
+    """Caches, hidden files and runs stay at home; a job file that was not run, wherever it is, does not."""
+    run = (f"studies/a/{job}", "studies/a/run.json", "studies/a/events/1.jsonl", "studies/a/checkpoints/model.keras")
+    for name in ("lab/__pycache__/nets.pyc", ".git/config", "lab/.hidden", "old.pyc", job, *run):
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_text("x")
-    (code / "studies" / "a" / "events").mkdir()
-    (code / "studies" / "a" / "events" / "1.jsonl").write_text("x")
-    assert names_in(pack_code(code)) == ["lab/__init__.py", "lab/labels.txt", "lab/nets.py"]
+    assert names_in(pack_code(code)) == sorted([job, "lab/__init__.py", "lab/labels.txt", "lab/nets.py"])
 
 
 def test_what_is_left_out_is_not_looked_into(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual environment holds tens of thousands of files, and a study as many."""
-    for name in (".venv/lib/a.py", "studies/a/job.yaml", "studies/a/events/1.jsonl", "lab/__pycache__/x/y.py"):
+    run = ("studies/a/job.yaml", "studies/a/run.json", "studies/a/events/1.jsonl")
+    for name in (".venv/lib/a.py", *run, "lab/__pycache__/x/y.py"):
         (code / name).parent.mkdir(parents=True, exist_ok=True)
         (code / name).write_text("x")
     seen, scandir = [], os.scandir
