@@ -103,7 +103,7 @@ def by_name(name: str, folder: Path | None) -> Objective:
 def pack_code(folder: Path) -> bytes:
     """Return a zip of the modules and small files below a folder, the same bytes for the same files.
 
-    Hidden files, caches and runs of whatever kind that lie in the folder are left out. A zip that was packed before, as by
+    Hidden files, caches and runs of any kind that lie in the folder are left out. A zip that was packed before, as by
     `tinderbox submit`, is returned as it is.
 
     Raises:
