@@ -35,7 +35,7 @@ from tinderbox.training.threshold import ThresholdExchange
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-_OURS = Path(__file__).parent
+_OURS = Path(__file__).parents[1]
 
 Outcome = Literal["complete", "failed", "diverged", "stale", "peer_lost"]
 
