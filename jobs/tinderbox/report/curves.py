@@ -153,7 +153,7 @@ def timing(training: Training) -> Plot:
     pairs = [(row, made) for row, made in zip(training.history, steps(training), strict=True) if made]
     if not pairs:
         return Plot("steps", "Step time", "No step has been timed yet.", None)
-    seconds, waited = sum(row.seconds for row, _ in pairs), sum(row.sync_seconds for row, _ in pairs)
+    seconds, waited = sum(row.seconds for row, _ in pairs), sum(_waited(row) for row, _ in pairs)
     told = f"A step took {number(1000 * seconds / sum(made for _, made in pairs))} ms in the mean"
     if seconds:
         told += f", {100 * waited / seconds:.1f} % of it in exchange with other workers" if waited else ""
@@ -169,8 +169,8 @@ def draw_timing(pairs: Sequence[tuple[EpochEnded, int]]) -> go.Figure:
 
     figure = go.Figure()
     parts = {
-        "computing": (ACCENT, [1000 * (row.seconds - row.sync_seconds) / made for row, made in pairs]),
-        "exchange": (BEST, [1000 * row.sync_seconds / made for row, made in pairs]),
+        "computing": (ACCENT, [1000 * (row.seconds - _waited(row)) / made for row, made in pairs]),
+        "exchange": (BEST, [1000 * _waited(row) / made for row, made in pairs]),
     }
     for name, (color, heights) in parts.items():
         figure.add_bar(
@@ -188,6 +188,11 @@ def draw_timing(pairs: Sequence[tuple[EpochEnded, int]]) -> go.Figure:
     gap = 0.25 if len(pairs) <= _POINTS else 0
     figure.update_layout(barmode="stack", bargap=gap, height=320, xaxis=axis, yaxis=height, hovermode="closest")
     return figure
+
+
+def _waited(row: EpochEnded) -> float:
+    """Return the seconds of an epoch's steps in exchange, which may have gone on after the last step."""
+    return min(row.sync_seconds, row.seconds)
 
 
 def traffic(training: Training) -> Plot:

@@ -132,6 +132,18 @@ def test_steps_are_computing_and_exchange(page: str) -> None:
     )
 
 
+def test_exchange_is_at_most_all_of_a_step() -> None:
+    """Workers wait for each other after the last step of an epoch, too."""
+    story = Story()
+    story.begin("node-a", "node-b")
+    story.learn(1, 1, sync_seconds=99.0)
+    page = render(story)
+    _, _, timing, _ = plots(page)
+    computing, exchange = timing["data"]
+    assert (computing["y"], exchange["y"]) == ([0.0], [pytest.approx(1000 * (6 + math.sin(1)) / 430)])
+    assert "100.0 % of it in exchange with other workers" in texts(page)
+
+
 def test_bytes_are_beside_those_of_whole_gradients(page: str) -> None:
     """On a logarithmic axis where they are far apart; epochs of a worker alone are a gap."""
     *_, bytes_sent = plots(page)
