@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,6 @@ from pathlib import Path
 
 from pyspark import Broadcast, SparkContext, SparkFiles, TaskContext
 
-from tinderbox.data import unpack
 from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place, noticing
@@ -18,7 +16,7 @@ from tinderbox.spark.jobs import StandingJobs
 from tinderbox.training.agent import Agent, Settings
 from tinderbox.training.channel import Channel
 from tinderbox.training.client import AgentDoor, WorkerChannel
-from tinderbox.training.code import unpack_code
+from tinderbox.training.code import lay_out
 from tinderbox.training.ports import find_host, held_port, join_address
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment
@@ -61,19 +59,6 @@ def hold_agent(name: str, plan: AgentPlan, data: Broadcast[bytes]) -> bool:
     with held_port(host) as port, noticing() as is_leaving:
         settings = Settings(called, node, machine, join_address(host, port), tuple(job.preload), code)
         return Agent(settings, stand_by, work, AgentDoor(plan.url, plan.token), is_leaving).run()
-
-
-def lay_out(root: Path, recipe: Recipe, archive: Callable[[], bytes]) -> tuple[Path, Path]:
-    """Return the folders with the user's code and with the data, laid out once for all agents of an executor."""
-    scratch = root / f"tinderbox-{recipe.job.name}"
-    code = scratch / f"code-{hashlib.sha256(recipe.code or b'').hexdigest()[:16]}"
-    unpack_code(recipe, code)
-    folder = scratch / f"data-{recipe.data[:16]}"
-    if recipe.shards is None:
-        unpack(archive, folder)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-    return code, folder
 
 
 def open_channel(url: str, token: str, agent: str, run: str, mode: str, assignment: Assignment) -> Channel:

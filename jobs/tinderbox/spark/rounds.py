@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import RDD, Broadcast, InheritableThread, SparkContext, SparkFiles, TaskContext
 
-from tinderbox.data import unpack
 from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
 from tinderbox.spark.jobs import first_line
-from tinderbox.training.code import unpack_code
+from tinderbox.training.code import lay_out
 from tinderbox.training.pulses import Pulse
 from tinderbox.training.pulsing import beating
 from tinderbox.training.recipe import Recipe
@@ -197,11 +196,7 @@ class _Shared:
         context, recipe = TaskContext.get(), self.recipe.value
         set_threads(recipe.job.cores)
         set_gpus(find_gpus(context))
-        scratch = Path(SparkFiles.getRootDirectory(), f"tinderbox-{self.name}")
-        code, data = scratch / f"code-{self.key[:16]}", scratch / f"data-{recipe.data[:16]}"
-        unpack_code(recipe, code)
-        if recipe.shards is None:
-            unpack(lambda: self.data.value or b"", data)
+        code, data = lay_out(Path(SparkFiles.getRootDirectory()), recipe, lambda: self.data.value or b"")
         bench = Bench(self.key, recipe, code, data, (rank, node, host), find_meter(self.name))
         answer = do_share(self.work, self.state.value, bench)
         return replace(answer, again=answer.places) if context and context.attemptNumber() else answer

@@ -1,7 +1,8 @@
-"""The user's modules where a worker trains: laid out in a folder, imported from there, and forgotten for other ones."""
+"""What a worker trains with, laid out in folders; and the user's modules, imported from there."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pickle
 import sys
@@ -21,6 +22,22 @@ def unpack_code(recipe: Recipe, folder: Path) -> None:
     """Lay the code of a recipe out in a folder, once for all processes that import it from there."""
     if (code := recipe.code) is not None:
         unpack(lambda: code, folder)
+
+
+def lay_out(root: Path, recipe: Recipe, archive: Callable[[], bytes]) -> tuple[Path, Path]:
+    """Return the folders with the user's code and with the data, laid out below `root` once for all of an executor.
+
+    Where workers read shards, the second one is where they do so.
+    """
+    scratch = root / f"tinderbox-{recipe.job.name}"
+    code = scratch / f"code-{hashlib.sha256(recipe.code or b'').hexdigest()[:16]}"
+    unpack_code(recipe, code)
+    folder = scratch / f"data-{recipe.data[:16]}"
+    if recipe.shards is None:
+        unpack(archive, folder)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+    return code, folder
 
 
 def find_build(recipe: Recipe, folder: Path) -> Callable[..., Any] | None:
