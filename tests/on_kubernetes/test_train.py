@@ -54,6 +54,7 @@ class Trained:
     result: TrainResult
     alone: TrainResult
     done: int
+    replaced: bool
     ended: str | None
     log: str
     metrics: str
@@ -77,13 +78,14 @@ def trained(request: pytest.FixtureRequest, small: Release, eventually: Eventual
         done, (first, second) = told_epochs(small, job), executors(small)
         metrics = small.space("exec", second, "--", "python", "-c", SCRAPE)
         small.space("delete", "pod", first, "--grace-period=0", "--force")
+        replaced = eventually(lambda: bool(set(executors(small, "")) - {first, second}), 120)
         eventually(lambda: small.ended(job) is not None, 300)
         log = small.log(job)
         fetched = small.tinderbox("fetch", mode)
         assert fetched.returncode == 0, fetched.stderr
         assert process.wait(300) == 0, (small.folder / "alone" / f"{mode}.log").read_text()
     result, alone = (open_training(mode, str(folder / "studies")) for folder in (small.folder, small.folder / "alone"))
-    return Trained(mode, result, alone, done, small.ended(job), log, metrics)
+    return Trained(mode, result, alone, done, replaced, small.ended(job), log, metrics)
 
 
 def undisturbed(folder: Path, mode: str) -> subprocess.Popen[bytes]:
@@ -95,10 +97,10 @@ def undisturbed(folder: Path, mode: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=home, stdout=log, stderr=subprocess.STDOUT)
 
 
-def executors(release: Release) -> list[str]:
-    """The names of the two executors that run."""
+def executors(release: Release, phase: str = "Running") -> list[str]:
+    """The names of the executors that run, or are in any phase."""
     pods = release.pods("spark-role=executor")
-    return sorted(pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running")
+    return sorted(pod["metadata"]["name"] for pod in pods if phase in ("", pod["status"]["phase"]))
 
 
 def told_epochs(release: Release, job: str) -> int:
@@ -146,8 +148,10 @@ def test_two_nodes_worked_and_the_loss_is_told(trained: Trained) -> None:
     """The first attempt has workers on two nodes; what happened is told once, as a sentence, and nothing else did."""
     attempts = trained.result.record.attempts
     assert len({member.node for member in attempts[0].members.values()}) == 2
+    assert trained.replaced
     told = causes(trained)
-    assert told, trained.log
+    # In mode averaging nothing is lost where the executor had no task just then: all state is the driver's.
+    assert told or trained.mode == "averaging", trained.log
     assert all(len(cause) > 10 and "\n" not in cause for cause in told)
     assert len(attempts) <= 3, told
     ended = attempts[-1].ended
