@@ -98,8 +98,8 @@ def undisturbed(folder: Path, mode: str) -> subprocess.Popen[bytes]:
 
 
 def executors(release: Release, phase: str = "Running") -> list[str]:
-    """The names of the executors that run, or are in any phase."""
-    pods = release.pods("spark-role=executor")
+    """The names of the executors that run, or are in any phase, without those that are on their way out."""
+    pods = [pod for pod in release.pods("spark-role=executor") if "deletionTimestamp" not in pod["metadata"]]
     return sorted(pod["metadata"]["name"] for pod in pods if phase in ("", pod["status"]["phase"]))
 
 
