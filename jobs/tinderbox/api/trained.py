@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import TrainJob, check_train
 from tinderbox.errors import BadInput
-from tinderbox.storage.training import CLASSES, CONFUSION, HISTORY, MODEL, REPORT, TrainFolder, worker_log_name
+from tinderbox.storage.training import CLASSES, CONFUSION, HISTORY, MODEL, REPORT, TEST, TrainFolder, worker_log_name
 from tinderbox.training.history import Training, rebuild
 from tinderbox.training.progress import best_epoch
 
@@ -41,6 +41,12 @@ class TrainResult:
     def metrics(self) -> dict[str, float]:
         """The metrics of the epoch that the model is of."""
         return next((dict(row.metrics) for row in self.record.history if row.epoch == self.model_epoch), {})
+
+    @property
+    def test(self) -> dict[str, float]:
+        """The model's metrics on test examples, which no worker has seen; none where there are no such examples."""
+        found: dict[str, float] = json.loads(self.folder.read(TEST)) if self.folder.has(TEST) else {}
+        return found
 
     @property
     def attempts(self) -> pd.DataFrame:

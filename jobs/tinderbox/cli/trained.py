@@ -85,9 +85,11 @@ def describe_metrics(metrics: Mapping[str, float | None]) -> str:
 
 
 def print_training(console: Console, result: TrainResult) -> None:
-    """Print the last epochs, how attempts ended that were cut short, and where everything is."""
+    """Print the last epochs, the score on test data, how attempts were cut short, and where everything is."""
     if result.record.history:
         console.print(last_epochs(result))
+    if result.test:
+        say(console, f"test: {describe_metrics(result.test)}")
     for attempt in result.record.attempts:
         if attempt.ended is not None and attempt.ended.outcome != "complete":
             say(console, describe_end(attempt))
@@ -99,23 +101,25 @@ def last_epochs(result: TrainResult) -> Table:
     """Return a table of the last epochs, and of the one whose model is kept, which is marked."""
     history, kept = result.record.history, result.model_epoch
     shown = [row for row in history if row.epoch == kept or row in history[-SHOWN_EPOCHS:]]
-    # Those of all are in the history; a terminal is narrow.
+    # A terminal is narrow; the history has all.
     names = list(dict.fromkeys(name for row in history for name in row.metrics if not name.endswith("top5")))
+    same = len({row.workers for row in history}) == 1
     title = f"training {result.job.name}: {count(len(history), 'epoch')}, mode {result.job.mode.name}"
     if len(shown) < len(history):
         title += f", the last {min(SHOWN_EPOCHS, len(history))}"
     table = Table(title=title, title_justify="left")
-    for column in ("epoch", *names, "workers", "examples/s", "seconds"):
+    for column in ("epoch", *names, *([] if same else ["workers"]), "examples/s", "seconds"):
         table.add_column(column, justify="right")
     for row in shown:
-        table.add_row(*_cells(row, names), style="bold green" if row.epoch == kept else "")
+        workers = [] if same else [str(row.workers)]
+        table.add_row(*_cells(row, names, workers), style="bold green" if row.epoch == kept else "")
     return table
 
 
-def _cells(row: EpochEnded, names: list[str]) -> list[str]:
+def _cells(row: EpochEnded, names: list[str], workers: list[str]) -> list[str]:
     rate = f"{row.examples / row.seconds:,.0f}" if row.seconds else ""
     values = [number(row.metrics[name]) if name in row.metrics else "" for name in names]
-    return [str(row.epoch), *values, str(row.workers), rate, f"{row.seconds:.1f}"]
+    return [str(row.epoch), *values, *workers, rate, f"{row.seconds:.1f}"]
 
 
 def describe_end(attempt: Attempt) -> str:

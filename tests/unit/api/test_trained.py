@@ -23,6 +23,9 @@ def test_history_and_metrics(result: TrainResult) -> None:
         "loss": 1.0, "top1": 0.6, "top5": 0.85, "val_loss": 0.75, "val_top1": 0.7, "val_top5": 0.9
     }  # fmt: skip
     assert "<table" in result._repr_html_()
+    assert result.test == {}
+    result.folder.write("test.json", b'{"loss": 0.5, "top1": 0.9}')
+    assert result.test == {"loss": 0.5, "top1": 0.9}
 
 
 def test_metrics_where_training_may_end_early(result: TrainResult) -> None:

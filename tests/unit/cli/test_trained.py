@@ -81,11 +81,13 @@ def result(trained: TrainFolder) -> TrainResult:
 
 
 def test_what_has_ended_is_shown(result: TrainResult) -> None:
-    """Its epochs, how attempts were cut short, and where things are."""
+    """Its epochs, its score on test data, how attempts were cut short, and where things are."""
+    result.folder.write("test.json", b'{"loss": 0.5, "top1": 0.9}')
     console, sink = printing()
     print_training(console, result)
     lines = sink.getvalue().splitlines()
     assert lines[0].strip() == "training lenet: 2 epochs, mode synchronous"
+    assert "test: loss 0.5, top1 0.9" in lines
     assert "attempt 1, 2 workers: killed: worker 1 on node-1 was killed by SIGKILL" in lines
     assert f"confusion  {result.folder.path('confusion.json')}" in lines
     cells = [cell.strip() for cell in next(line for line in lines if line.startswith("│ ")).strip("│").split("│")]
@@ -98,6 +100,7 @@ def test_of_many_epochs_the_last_are_shown(result: TrainResult) -> None:
     result.record.history[:] = [replace(first, epoch=epoch) for epoch in range(1, 31)]
     table = last_epochs(result)
     assert table.title == "training lenet: 30 epochs, mode synchronous, the last 10"
+    assert "workers" not in [column.header for column in table.columns], "all had as many"
     assert list(table.columns[0].cells) == [str(epoch) for epoch in range(21, 31)]
     early = result.job.model_copy(update={"early_stopping": EarlyStopping(metric="loss")})
     kept = last_epochs(TrainResult(early, result.record, result.folder))
