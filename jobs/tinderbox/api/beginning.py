@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import ExitStack
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tinderbox.api.ending import PARAMETERS, read_winner
 from tinderbox.api.inference import beside
@@ -68,7 +71,8 @@ def size_up(job: TrainJob, task: Task, network: PackedModel | None, function: Ca
         BadInput: It cannot be built, or does not fit the data, or early stopping looks at what it does not measure.
     """
     try:
-        model = build_model(job, task, network, function)
+        with undrawn():
+            model = build_model(job, task, network, function)
     except TinderboxError:
         raise
     except Exception as error:  # whatever a user's function raises
@@ -77,6 +81,17 @@ def size_up(job: TrainJob, task: Task, network: PackedModel | None, function: Ca
     check_stopping(job, task, outputs_of(model, task))
     kept = [*model.weights, *model.optimizer.variables]
     return Size(_numbers(model.trainable_weights), _numbers(kept))
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave the random generators of Python and NumPy as they are: whoever runs a notebook may be using them."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 def outputs_of(model: Any, task: Task) -> int:

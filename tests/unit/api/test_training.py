@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_the_size_of_the_model(plan: MakePlan) -> None:
     assert plan().size == Size(learnt, learnt + 2)
     assert plan(optimizer="adam").size == Size(learnt, 3 * learnt + 2)
     assert plan(model={"build": "planned_network:compiled"}).size.kept == 3 * learnt + 2
+
+
+def test_a_plan_draws_nothing(plan: MakePlan) -> None:
+    """Python's and NumPy's random numbers are a notebook's own, whatever seed a model is built with."""
+    random.seed(5)
+    np.random.seed(5)
+    expected = random.random(), float(np.random.random())  # noqa: S311 - no secrets
+    random.seed(5)
+    np.random.seed(5)
+    plan(seed=1)
+    assert (random.random(), float(np.random.random())) == expected  # noqa: S311
 
 
 def test_the_batch_of_all(plan: MakePlan) -> None:
