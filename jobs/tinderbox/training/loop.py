@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,34 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinderbox.config import TrainJob
-from tinderbox.errors import TinderboxError
 from tinderbox.models.state import read_members, restore, save_members, save_model, set_stream
 from tinderbox.training.channel import Channel
 from tinderbox.training.exchange import Exchange
 from tinderbox.training.feed import Feed
-from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Sums, Verdict
+from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Verdict
 from tinderbox.training.sampling import Schedule
+from tinderbox.training.scores import Scores
 
 if TYPE_CHECKING:
     import keras
 
 _TELL_SECONDS = 0.2
-_SMALLEST_LOOK = 32
-"""Validation examples are looked at in batches of at least so many."""
 _PROGRESS = "progress.json"
 """The member of a part that says what the unfinished epoch has come to."""
-
-
-class Diverged(TinderboxError):
-    """The loss has become NaN or infinite; another attempt would come to the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What a worker trains with.
 
-    `schedules` returns what it does from a position to the end of its epoch, `held_out` are the validation examples it
-    looks at, of which there are `looks`, and `rate` is the learning rate, None where a schedule says it.
+    `schedules` returns what it does from a position to the end of its epoch, and `rate` is the learning rate, None
+    where a schedule says it.
     """
 
     job: TrainJob
@@ -52,8 +44,7 @@ class Setting:
     channel: Channel
     train: Feed
     schedules: Callable[[Position], Schedule]
-    validation: Feed | None
-    looks: slice
+    scores: Scores
     classes: int | None
     rate: float | None
     scratch: Path
@@ -65,7 +56,7 @@ class Loop:
     def __init__(self, setting: Setting) -> None:
         self._set = setting
         self._job, self._model, self._exchange = setting.job, setting.model, setting.exchange
-        self._channel, self._rank = setting.channel, setting.assignment.rank
+        self._channel, self._rank, self._scores = setting.channel, setting.assignment.rank, setting.scores
         self._position = Position()
         self._schedule: Schedule | None = None
         self._begun: NDArray[np.float64] | None = None  # what the epoch had come to in the checkpoint
@@ -102,6 +93,7 @@ class Loop:
         self._schedule = schedule = self._set.schedules(self._position)
         self._exchange.begin(schedule)
         self._counts = self._told = Counts()
+        self._taken = 0
         if len(schedule):
             epoch = self._position.epoch
             self._model.fit(
@@ -112,13 +104,13 @@ class Loop:
                 verbose=0,
                 shuffle=False,
             )
-        self._check_loss()
-        train = self._sums(self._taken)
+        self._scores.check(self._position)
+        train = self._scores.sums(self._taken)
         self._position = Position(self._position.epoch + 1, 0, self._position.step)
         self._exchange.settle(self._position)
         self._tell()
         report = EpochReport(
-            self._rank, self._position.epoch, train, self._look(), self._counts, step=self._position.step
+            self._rank, self._position.epoch, train, self._scores.look(), self._counts, step=self._position.step
         )
         verdict = self._channel.end_epoch(report)
         every = self._job.checkpoints.every_epochs
@@ -128,21 +120,11 @@ class Loop:
 
     def begin_epoch(self) -> None:
         """Take over what the epoch had come to before; Keras has set its metrics to zero."""
-        self._began, self._taken = time.monotonic(), 0
-        if self._begun is None:
-            return
-        if len(self._model.metrics_variables) < len(self._begun) - 1:
-            self._make_metrics()
-        self._taken = int(self._begun[0])
-        for variable, value in zip(self._model.metrics_variables, self._begun[1:], strict=True):
-            variable.assign(value)
-        self._begun = None
-
-    def _make_metrics(self) -> None:
-        """Have Keras make the variables of its metrics, which it does in the first step else."""
-        x, y = next(iter(self._set.train.in_order(0, 1, 1)))
-        self._model.compute_metrics(x, y, self._model(x, training=False))
-        self._model.reset_metrics()
+        self._began = time.monotonic()
+        if self._begun is not None:
+            self._taken = int(self._begun[0])
+            self._scores.take_over(self._begun[1:])
+            self._begun = None
 
     def end_step(self, number: int) -> None:
         """Note a step of the epoch's schedule, and save what is due."""
@@ -163,6 +145,7 @@ class Loop:
             self._save()
             self._began = time.monotonic()
         if now >= self._tell_at:
+            self._scores.check(self._position)
             self._tell()
 
     def _is_due(self) -> bool:
@@ -181,42 +164,13 @@ class Loop:
         self._channel.beat(self._position, _difference(done, self._told))
         self._told, self._tell_at = done, time.monotonic() + _TELL_SECONDS
 
-    def _check_loss(self) -> None:
-        value = float(self._model.metrics[0].result())
-        if not math.isfinite(value):
-            raise Diverged(
-                f"the mean loss of epoch {self._position.epoch + 1} was {value} at step {self._position.step}; "
-                f"use a smaller learning rate, or clip gradients by the optimizer's clipnorm"
-            )
-
-    def _sums(self, examples: int) -> Sums:
-        """Return the metrics that the model holds as sums over so many examples of this worker."""
-        sums = {name: float(value) * examples for name, value in self._model.get_metrics_result().items()}
-        # Keras counts an example that only stands in with its loss, which is zero, and with no other metric.
-        return Sums(examples, {**sums, "loss": float(_value(self._model.metrics[0].total))})
-
-    def _look(self) -> Sums:
-        """Return the metrics of the validation examples that this worker looks at."""
-        looks, batches = self._set.looks, self._held_out
-        if batches is None or looks.start == looks.stop:
-            return Sums(0, {})
-        self._model.evaluate(batches, verbose=0)
-        return self._sums(looks.stop - looks.start)
-
-    @cached_property
-    def _held_out(self) -> Any:
-        """The validation examples that this worker looks at, in batches; None where there are none at all."""
-        looks, size = self._set.looks, max(self._job.batch.size, _SMALLEST_LOOK)
-        return self._set.validation and self._set.validation.in_order(looks.start, looks.stop, size)
-
     def _save(self) -> None:
         """Save this worker's part of a checkpoint of where training stands."""
         model = self._model
         progress = np.zeros(1)
         if self._position.examples:
-            self._check_loss()
-            metrics = [np.ravel(_value(variable)) for variable in model.metrics_variables]
-            progress = self._exchange.total(np.concatenate([[self._taken], *metrics]).astype(np.float64))
+            self._scores.check(self._position)
+            progress = self._exchange.total(np.concatenate([[float(self._taken)], self._scores.values()]))
         if self._rank and not self._exchange.every_worker_saves:
             return
         members = {**self._exchange.save(), _PROGRESS: json.dumps(progress.tolist()).encode()}
@@ -251,21 +205,10 @@ class Loop:
         return path
 
     def _finish(self) -> None:
-        confusion = self._confuse() if self._set.classes is not None else None
+        classes = self._set.classes
+        confusion = self._scores.confuse(classes) if classes is not None else None
         model = self._model
         self._channel.finish(None if self._rank else lambda file: save_model(model, file), confusion)
-
-    def _confuse(self) -> list[list[int]] | None:
-        """Return how many validation examples of each class, by rows, were taken for which."""
-        looks, classes = self._set.looks, self._set.classes or 0
-        counts = np.zeros((classes, classes), np.int64)
-        if self._set.validation is None:
-            return None
-        if looks.start < looks.stop:
-            outputs = self._model.predict(self._held_out, verbose=0)
-            found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
-            np.add.at(counts, (self._set.validation.targets(looks.start, looks.stop), found), 1)
-        return counts.tolist()
 
 
 def _callback(loop: Loop) -> keras.callbacks.Callback:
@@ -279,13 +222,6 @@ def _callback(loop: Loop) -> keras.callbacks.Callback:
             loop.end_step(batch)
 
     return Steps()
-
-
-def _value(variable: Any) -> NDArray[Any]:
-    """Return what a variable holds, in all replicas together where there are several."""
-    import keras
-
-    return np.asarray(keras.ops.convert_to_tensor(variable))
 
 
 def _difference(new: Counts, old: Counts) -> Counts:

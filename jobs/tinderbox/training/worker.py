@@ -26,10 +26,11 @@ from tinderbox.models.state import set_stream
 from tinderbox.training.channel import Channel
 from tinderbox.training.exchange import Alone, Exchange, PeerLost, share_steps
 from tinderbox.training.feed import Feed
-from tinderbox.training.loop import Diverged, Loop, Setting
+from tinderbox.training.loop import Loop, Setting
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Position
 from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
+from tinderbox.training.scores import Diverged, Scores
 from tinderbox.training.threshold import ThresholdExchange
 
 if TYPE_CHECKING:
@@ -183,16 +184,17 @@ def _set_up(
     looks = validation_slice(recipe.validation, workers, rank)
     if recipe.shards is not None:
         looks = slice(0, len(data.validation))
+    train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()))
+    held_out = Feed(data.validation) if len(data.validation) else None
     return Setting(
         job=job,
         assignment=assignment,
         model=model,
         exchange=exchange,
         channel=channel,
-        train=Feed(data.train, masked=bool((schedules(Position()).counts == 0).any())),
+        train=train,
         schedules=schedules,
-        validation=Feed(data.validation) if len(data.validation) else None,
-        looks=looks,
+        scores=Scores(model, train, held_out, looks, job.batch.size),
         classes=recipe.classes,
         rate=_rate(model),
         scratch=scratch,
