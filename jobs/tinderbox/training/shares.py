@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,7 @@ def _train(work: Train, state: State, bench: Bench) -> Answer:
     steps = _schedule(work.position, bench, built)
     steps = steps.cut(0, min(work.steps, len(steps)))
     waited = time.perf_counter() - began
-    sums = Sums(0, {})
-    for number in range(len(steps)):
-        sums += _step(built.model, data, steps.step(number), int(steps.counts[number]))
+    sums = _take_steps(built.model, data, steps)
     trained = time.perf_counter()
     new = collect(built.variables)
     seconds = time.perf_counter() - began
@@ -180,13 +178,25 @@ def _advance(position: Position, steps: Schedule, examples: int) -> Position:
     return Position(position.epoch, done, step)
 
 
-def _step(model: Any, data: Examples, rows: NDArray[np.int64], count: int) -> Sums:
-    """Take a step and return its metrics; one without an example of this worker only counts."""
-    if not count:
-        model.optimizer.iterations.assign_add(1)
-        return Sums(0, {})
-    model.reset_metrics()
-    return _weigh(model.train_on_batch(_shorten(data.x[rows]), _shorten(data.y[rows]), return_dict=True), count)
+def _take_steps(model: Any, data: Examples, steps: Schedule) -> Sums:
+    """Take steps and return their metrics; a step without an example of this worker only counts."""
+    batches, begun = _batches(data, steps), False
+    for count in steps.counts:
+        if not count:
+            model.optimizer.iterations.assign_add(1)
+        elif begun:
+            model.train_function(batches)  # train_on_batch takes twice as long around it
+        else:
+            begun = True
+            model.train_on_batch(*next(batches))  # which sets metrics to zero, and makes them where they are new
+    return _weigh(model.get_metrics_result(), int(steps.counts.sum())) if begun else Sums(0, {})
+
+
+def _batches(data: Examples, steps: Schedule) -> Iterator[tuple[NDArray[Any], NDArray[Any], None]]:
+    """Yield inputs, targets and no weights for each step that has examples."""
+    for number in np.flatnonzero(steps.counts):
+        rows = steps.step(int(number))
+        yield _shorten(data.x[rows]), _shorten(data.y[rows]), None
 
 
 def _shorten(values: NDArray[Any]) -> NDArray[Any]:
