@@ -15,7 +15,8 @@ import numpy as np
 from tinderbox.api.ending import PARAMETERS, read_winner
 from tinderbox.api.inference import beside
 from tinderbox.config import TrainJob
-from tinderbox.config.train import METRICS, Network
+from tinderbox.config.network import Network
+from tinderbox.config.train import METRICS
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.models.building import Task, build_model
 from tinderbox.models.packing import PackedModel, pack_model

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tinderbox.config.train import Network, Optimizer, TrainJob
+from tinderbox.config.network import Network, Optimizer
+from tinderbox.config.train import TrainJob
 from tinderbox.errors import BadInput
 from tinderbox.models import lenet, lenet5
 from tinderbox.models.compiling import (

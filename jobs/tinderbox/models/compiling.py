@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tinderbox.config.train import Optimizer
+from tinderbox.config.network import Optimizer
 from tinderbox.errors import BadInput
 
 _RATES = ("initial_learning_rate", "end_learning_rate", "warmup_target", "values")

@@ -9,18 +9,9 @@ from typing import Any
 import pytest
 
 from tinderbox.config import TrainJob, check_train, read_any, read_train
+from tinderbox.config.network import Batch, Network, Optimizer
 from tinderbox.config.reading import write_job
-from tinderbox.config.train import (
-    METRICS,
-    Averaging,
-    Batch,
-    EarlyStopping,
-    Network,
-    Optimizer,
-    Synchronous,
-    Threshold,
-    TrainCheckpoints,
-)
+from tinderbox.config.train import METRICS, Averaging, EarlyStopping, Synchronous, Threshold, TrainCheckpoints
 from tinderbox.errors import BadInput
 
 VALID: dict[str, Any] = {"kind": "train", "name": "lenet", "model": "lenet5", "epochs": 3}

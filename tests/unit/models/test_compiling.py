@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tinderbox.config.train import Optimizer
+from tinderbox.config.network import Optimizer
 from tinderbox.errors import BadInput
 from tinderbox.models.compiling import (
     check_outputs,
