@@ -11,8 +11,9 @@ from tinderbox.api.trained import write_classes
 from tinderbox.api.training import TrainPlan
 from tinderbox.checkpoint import Save
 from tinderbox.errors import TinderboxError
+from tinderbox.storage.checkpoints import part_name
 from tinderbox.storage.log import SegmentLog
-from tinderbox.storage.training import MODEL, TrainFolder, part_name
+from tinderbox.storage.training import MODEL, TrainFolder
 from tinderbox.training.history import Training, rebuild
 from tinderbox.training.record import CheckpointKept, EpochEnded, Event, encode
 from tinderbox.training.records import Position, Resume

@@ -11,7 +11,8 @@ import pytest
 
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.run import Run
-from tinderbox.storage.training import Manifest, TrainFolder
+from tinderbox.storage.checkpoints import Manifest
+from tinderbox.storage.training import TrainFolder
 from tinderbox.training.record import CheckpointKept
 from tinderbox.training.records import Position
 
