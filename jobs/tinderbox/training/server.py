@@ -158,9 +158,9 @@ class Server(Served):
                     LOG.warning("old checkpoints may be left: %s", error)
 
     async def complete(self) -> None:
-        """Keep what training has come to, and end it."""
+        """Keep what training has come to, and end it, if all workers have finished."""
         running = self.rendezvous.running
-        if running is not None:
+        if running is not None and running.finished:
             await asyncio.to_thread(self._files.write_confusion, running.confusion)
             await self._write_history()
             self.rendezvous.complete(self.now())
@@ -171,6 +171,7 @@ class Server(Served):
         while True:
             await self.settle()
             await self.count()
+            await self.complete()  # whoever was the last to finish may have died before it was answered
             await self._write_history()
             await asyncio.sleep(TICK_SECONDS)
 

@@ -261,6 +261,18 @@ def test_old_checkpoints_go(folder: TrainFolder) -> None:
         assert [manifest.position.epoch for manifest in folder.manifests()] == [4, 2]
 
 
+def test_training_ends_though_nobody_waits_for_it(folder: TrainFolder) -> None:
+    """The last worker has died after it had finished, before it was answered."""
+    with opened(folder, epochs=1) as place:
+        (first,) = place.join("agent-0")
+        channel = place.channel("agent-0", first)
+        channel.end_epoch(report(0, 1))
+        channel._put("/model", lambda file: file.write(b"model"), {})
+        place.server.call(lambda rendezvous: rendezvous.finish(sender("agent-0", first), [[1]]))
+        assert place.server.wait(30)
+    assert folder.read("confusion.json") == b"[[1]]"
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}])
 def test_strangers_are_refused(folder: TrainFolder, headers: dict[str, str]) -> None:
     """Whatever they send."""
