@@ -108,3 +108,12 @@ def test_how_it_came_about_is_told() -> None:
 def test_a_process_that_ended(code: int | None, cause: str) -> None:
     """By a signal, known or not, or by itself."""
     assert describe_exit(code) == Failure(cause)
+
+
+def test_whose_process_ended() -> None:
+    """A worker of a training is told of in the same words."""
+    assert (
+        describe_exit(3, "its", "training was over").cause
+        == "its process ended with exit code 3 before training was over"
+    )
+    assert describe_exit(-9, "its", "training was over").cause == "its process was killed by SIGKILL"

@@ -137,7 +137,10 @@ def test_a_torn_last_line_is_dropped() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "said"),
-    [(b'{"type": "nonsense"}\n', "line 1 of segment 1 is no event"), (encode(ended(1, 1)), "line 1 of segment 1 does not")],
+    [
+        (b'{"type": "nonsense"}\n', "line 1 of segment 1 is no event"),
+        (encode(ended(1, 1)), "line 1 of segment 1 does not"),
+    ],
 )
 def test_a_damaged_record_is_told(lines: bytes, said: str) -> None:
     """What is no event, and what tells of an attempt that was never begun."""
