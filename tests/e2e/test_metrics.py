@@ -1,4 +1,4 @@
-"""A sweep, a batch inference and a sweep that nobody asks about, in one process that Prometheus, as it were, visits."""
+"""A sweep, two trainings, a batch inference, and a sweep that nobody asks about, in one process that is scraped."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ import pytest
 from PIL import Image
 
 from tinderbox.api.result import SweepResult, open_study
+from tinderbox.api.trained import open_training
 
 LayOut = Callable[[str, str, str], Path]
 Scrape = Callable[[int], dict[str, float]]
+
+pytestmark = pytest.mark.timeout(600)
 
 EXAMPLES, EPOCHS, TRIALS, KILLED = 24, 3, 4, 2
 IMAGES, EMPTY, BROKEN = 40, 2, 3
@@ -64,6 +67,12 @@ def unseen(trial):
     trial.report(1, loss=trial.params["x"])
 
 
+def network(shape, classes):
+    import keras
+
+    return keras.Sequential([keras.layers.Input(shape), keras.layers.Dense(classes, "softmax")])
+
+
 def predict(rows):
     from PIL import Image
 
@@ -103,6 +112,18 @@ epochs: 1
 data: {source: npz, path: data.npz}
 """
 
+TRAIN = f"""
+kind: train
+name: {{mode}}
+model: {{{{build: functions:network}}}}
+code: code
+mode: {{mode}}
+workers: 2
+batch: 5
+epochs: {EPOCHS}
+data: {{{{source: npz, path: data.npz}}}}
+"""
+
 INFER = """
 kind: infer
 name: levels
@@ -128,7 +149,8 @@ def look():
         time.sleep(0.2)
 
 seen, ended = [], {}
-for command, file in (("sweep", "sweep.yaml"), ("infer", "infer.yaml"), ("sweep", "unseen.yaml")):
+trainings = [("train", "threshold.yaml"), ("train", "averaging.yaml")]
+for command, file in (("sweep", "sweep.yaml"), *trainings, ("infer", "infer.yaml"), ("sweep", "unseen.yaml")):
     if file == "unseen.yaml":
         del os.environ["TINDERBOX_METRICS_PORT"]
         threading.Thread(target=look, daemon=True).start()
@@ -196,6 +218,8 @@ def told(lay_out: LayOut, scrape: Scrape) -> Told:
     folder = lay_out("functions", FUNCTIONS, "")
     for name, text in (("sweep", SWEEP), ("unseen", UNSEEN), ("infer", INFER)):
         (folder / f"{name}.yaml").write_text(text)
+    for mode in ("threshold", "averaging"):
+        (folder / f"{mode}.yaml").write_text(TRAIN.format(mode=mode))
     (folder / "images").mkdir()
     for number in range(IMAGES):
         Image.fromarray(np.full((6, 6), number, np.uint8)).save(folder / "images" / f"{number}.png")
@@ -219,7 +243,6 @@ def told(lay_out: LayOut, scrape: Scrape) -> Told:
     return Told(folder, port, visits, **json.loads((folder / "ended").read_text()))
 
 
-@pytest.mark.timeout(300)
 def test_a_study_is_told_as_its_record_has_it(told: Told) -> None:
     """States, best value, epochs and attempts; none of them falls on the way."""
     record, last = told.study.record, told.visits.last
@@ -243,7 +266,6 @@ def test_a_study_is_told_as_its_record_has_it(told: Told) -> None:
         assert len(set(values)) > 2, "it was seen to grow"
 
 
-@pytest.mark.timeout(300)
 def test_every_example_is_counted(told: Told) -> None:
     """Of each epoch that was trained, those of the trial that was killed too, and each step with its time."""
     epochs = (TRIALS - 1) * EPOCHS + 1
@@ -254,7 +276,6 @@ def test_every_example_is_counted(told: Told) -> None:
     assert 1 <= told.visits.last(f"tinderbox_handover_seconds_count{{{labels}}}") <= TRIALS - 2
 
 
-@pytest.mark.timeout(300)
 def test_slots_are_seen_at_their_trials(told: Told) -> None:
     """While there are some, on the node, with memory; none when the study is over."""
     seen = {name for _, found in told.visits.found for name in found if name.startswith("tinderbox_slot_trial")}
@@ -265,7 +286,27 @@ def test_slots_are_seen_at_their_trials(told: Told) -> None:
     assert not [name for name in over[-1] if name.startswith("tinderbox_slot_")]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mode", ["threshold", "averaging"])
+def test_a_training_is_told_as_its_record_has_it(told: Told, mode: str) -> None:
+    """Its steps, its last metrics, how its attempt ended and its checkpoint; and by the workers, what they did."""
+    last, run = told.visits.last, f'run="{mode}"'
+    record = open_training(mode, str(told.folder / "studies")).record
+    assert last(f"tinderbox_training_over{{{run}}}") == 1
+    assert last(f"tinderbox_training_epoch{{{run}}}") == last(f"tinderbox_training_epochs_wanted{{{run}}}") == EPOCHS
+    assert last(f"tinderbox_training_step{{{run}}}") == record.history[-1].step
+    assert last(f"tinderbox_training_checkpoint_step{{{run}}}") == max(record.checkpoints)
+    assert last(f'tinderbox_training_attempts_total{{outcome="complete",{run}}}') == 1
+    for name, mean in record.history[-1].metrics.items():
+        assert last(f'tinderbox_training_value{{metric="{name}",{run}}}') == pytest.approx(mean)
+    assert max(value for _, value in told.visits.series(f'tinderbox_training_workers{{{run},state="training"}}')) == 2
+    assert last(f'tinderbox_examples_total{{kind="train",node="n",{run}}}') == EPOCHS * EXAMPLES
+    dense = sum(row.dense for row in record.history)
+    assert last(f'tinderbox_step_seconds_count{{node="n",{run}}}') >= record.history[-1].step
+    assert last(f'tinderbox_sync_dense_bytes_total{{mode="{mode}",node="n",{run}}}') == dense > 0
+    seconds = last(f'tinderbox_step_seconds_sum{{node="n",{run}}}')
+    assert 0 <= last(f'tinderbox_sync_seconds_sum{{node="n",{run}}}') <= seconds
+
+
 def test_rows_are_told_as_they_are_on_disk(told: Told) -> None:
     """Labelled and broken ones, by reason; workers that the same Java starts for the second run are heard, too."""
     rows = ds.dataset(told.folder / "studies" / "levels" / "rows", partitioning="hive").to_table().to_pandas()
@@ -283,7 +324,6 @@ def test_rows_are_told_as_they_are_on_disk(told: Told) -> None:
         assert last(f'tinderbox_batch_seconds_count{{node="n",phase="{phase}",{run}}}') >= (IMAGES + BROKEN) / 4
 
 
-@pytest.mark.timeout(300)
 def test_files_left_go_to_zero(told: Told) -> None:
     """From all there are, and never up."""
     left = [value for _, value in told.visits.series('tinderbox_inference_left_files{run="levels"}')]
@@ -294,10 +334,14 @@ def test_files_left_go_to_zero(told: Told) -> None:
     assert told.visits.series('tinderbox_inference_left_seconds{run="levels"}')
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("file", "over"),
-    [("sweep.yaml", 'tinderbox_study_over{study="told"}'), ("infer.yaml", 'tinderbox_inference_over{run="levels"}')],
+    [
+        ("sweep.yaml", 'tinderbox_study_over{study="told"}'),
+        ("threshold.yaml", 'tinderbox_training_over{run="threshold"}'),
+        ("averaging.yaml", 'tinderbox_training_over{run="averaging"}'),
+        ("infer.yaml", 'tinderbox_inference_over{run="levels"}'),
+    ],
 )
 def test_a_run_ends_once_its_last_values_were_fetched(told: Told, file: str, over: str) -> None:
     """Twice, so that every pod has told its own; it does not stay for as long as it would for nobody."""
@@ -306,7 +350,6 @@ def test_a_run_ends_once_its_last_values_were_fetched(told: Told, file: str, ove
     assert told.ended[file] - visits[0] < LINGER / 2
 
 
-@pytest.mark.timeout(300)
 def test_the_pod_is_told(told: Told) -> None:
     """Its Python processes: this one, the workers of Spark and their trials."""
     assert told.visits.last('tinderbox_pod_info{node="n",role="driver"}') == 1
@@ -315,7 +358,6 @@ def test_the_pod_is_told(told: Told) -> None:
     assert told.visits.last("tinderbox_storage_free_bytes") > 0
 
 
-@pytest.mark.timeout(300)
 def test_nothing_is_open_where_nobody_asks(told: Told) -> None:
     """No port and no thread, and trials run as ever, though their Java is that of runs that were asked about."""
     assert len(told.seen) > 5
