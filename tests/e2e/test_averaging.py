@@ -62,7 +62,7 @@ STEPS = 34
 
 
 class Trapper:
-    """Lays traps once training has come to certain steps."""
+    """Lays traps once training has come to certain steps, SIGINT for the driver itself."""
 
     def __init__(self, folder: Path, traps: dict[int, signal.Signals]) -> None:
         self._folder, self._traps = folder, traps
@@ -74,6 +74,8 @@ class Trapper:
         """Lay what is due."""
         for step in [step for step in self._traps if status.step >= step]:
             number = self._traps.pop(step)
+            if number is signal.SIGINT:
+                raise KeyboardInterrupt
             # Whole at once: a worker looks at it before each step.
             place = self._folder / f"{number.name}.new"
             place.write_text(str(int(number)))
@@ -174,3 +176,17 @@ def test_killed_and_frozen_python_workers_change_nothing(
         np.testing.assert_array_equal(state(result)[name], array)
     metrics = ["loss", "top1", "top5", "val_loss", "val_top1", "val_top5"]
     assert result.history[metrics].equals(whole.history[metrics])
+
+
+def test_a_driver_that_is_stopped_goes_on_where_it_was(whole: TrainResult, folder: Path, spark: SparkSession) -> None:
+    """Amid an epoch, with nothing done twice: the next one comes to the same, bit by bit."""
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, spark, "stopped", {20: signal.SIGINT})
+    result = train(folder, spark, "stopped", {})
+    assert result.attempts["outcome"].tolist() == ["released", "complete"]
+    assert result.attempts["step"].iloc[1] >= 20
+    for name, array in state(whole).items():
+        np.testing.assert_array_equal(state(result)[name], array)
+    metrics = ["loss", "top1", "top5", "val_loss", "val_top1", "val_top5"]
+    assert result.history[metrics].equals(whole.history[metrics])
+    assert Path(result.files()["model"]).stat().st_size > 0

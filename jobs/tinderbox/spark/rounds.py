@@ -31,7 +31,7 @@ from tinderbox.training.pulsing import beating
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.record import Outcome
 from tinderbox.training.rounds import Answer, Begin, RoundLost, Work, join
-from tinderbox.training.shares import Bench, do_share
+from tinderbox.training.shares import Bench, do_share, is_new
 from tinderbox.training.state import State
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class _Shared:
     @contextmanager
     def _beating(self, share: str) -> Iterator[tuple[str, str]]:
         place, telling = find_place(), self.telling
-        with beating(telling.url, telling.token, Pulse(telling.round, share, place[0])):
+        with beating(telling.url, telling.token, Pulse(telling.round, share, place[0], is_new(self.key))):
             yield place
 
     def _do(self, rank: int, node: str, host: str) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tinderbox.checkpoint import Save
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.failure import Failure
 from tinderbox.training.history import Training
 from tinderbox.training.parts import Standing, read_part, write_part
@@ -98,7 +98,7 @@ class Chronicle:
     def abandon(self, error: TinderboxError) -> None:
         """End an attempt that something else than its workers has ended."""
         if self._book.training.running is not None:
-            self.end("lost", Failure(str(error)))
+            self.end("failed" if isinstance(error, BadInput) else "lost", Failure(str(error)))
 
     def is_due(self, step: int, every: int | None) -> bool:
         """Whether a checkpoint is due by steps: at a multiple of `every`, or at the first split that ends after it."""

@@ -59,6 +59,6 @@ def _read(body: bytes) -> Pulse:
         ValueError: They are none.
     """
     match json.loads(body):
-        case {"round": int(number), "share": str(share), "node": str(node), "over": bool(over)}:
-            return Pulse(number, share, node, over)
-    raise ValueError("a pulse has a round, a share, a node and whether it is over")
+        case {"round": int(number), "share": str(share), "node": str(node), "new": bool(new), "over": bool(over)}:
+            return Pulse(number, share, node, new, over)
+    raise ValueError("a pulse has a round, a share, a node, and whether it is new and whether over")

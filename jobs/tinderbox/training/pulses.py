@@ -31,11 +31,15 @@ WARM, COLD = Patience(12.0, 22.0), Patience(60.0, 120.0)
 
 @dataclass(frozen=True)
 class Pulse:
-    """What a task says of itself: its round, its share there, where it is, and whether it has just ended."""
+    """What a task says of itself: its round, its share there, where it is, and whether it has just ended.
+
+    It is `new` where it is the first one of its training in its process, which has TensorFlow to import.
+    """
 
     round: int
     share: str
     node: str
+    new: bool = False
     over: bool = False
 
 
@@ -44,7 +48,7 @@ class Pulses:
 
     def __init__(self) -> None:
         self._round, self._cold = 0, True
-        self._heard = dict[tuple[str, str], float]()
+        self._heard = dict[tuple[str, str], tuple[float, bool]]()
         self._missing_since: float | None = None
 
     def begin(self, cold: bool) -> int:
@@ -64,7 +68,7 @@ class Pulses:
         if pulse.over:
             self._heard.pop(key, None)
         else:
-            self._heard[key] = now
+            self._heard[key] = now, pulse.new
         return True
 
     def find_frozen(self, running: int, failed: int, now: float) -> str | None:
@@ -72,13 +76,15 @@ class Pulses:
 
         Where tasks have `failed` in this round, others run in their place, in new processes.
         """
-        alive = {key for key, heard in self._heard.items() if now - heard < _HEARD_SECONDS}
+        alive = {key for key, (heard, _) in self._heard.items() if now - heard < _HEARD_SECONDS}
         if running <= len(alive):
             self._missing_since = None
             return None
         if self._missing_since is None:
             self._missing_since = now
-        patience, silent = COLD if self._cold or failed else WARM, sorted(self._heard.keys() - alive)
+        silent = sorted(self._heard.keys() - alive)
+        is_new = self._cold or failed or any(self._heard[key][1] for key in silent)
+        patience = COLD if is_new else WARM
         limit = patience.silent if silent else patience.unheard
         if now - self._missing_since < limit:
             return None

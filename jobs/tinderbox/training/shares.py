@@ -80,9 +80,14 @@ class _Built:
 _built: list[_Built] = []
 
 
+def is_new(key: str) -> bool:
+    """Whether this process has no model of a training yet."""
+    return not _built or _built[0].key != key
+
+
 def _build(bench: Bench) -> _Built:
     """Return the model of a training, from this process's last share where it was of the same one."""
-    if not _built or _built[0].key != bench.key:
+    if is_new(bench.key):
         _built.clear()  # before another one is there, for it may be large
         gc.unfreeze()
         recipe, data = bench.recipe, _open(bench)

@@ -181,7 +181,7 @@ def test_a_round_has_a_task_for_each_share(shared: list[Bench], beaten: list[Pul
     data = tmp_path / "tinderbox-small" / "data-0123456789abcdef"
     assert {bench.data for bench in shared} == {data}
     assert (data / "x_train.npy").read_bytes() == b"data"
-    assert [pulse.share for pulse in beaten] == ["share 0", "share 1", "share 2"]
+    assert [(pulse.share, pulse.new) for pulse in beaten] == [(f"share {rank}", True) for rank in range(3)]
     assert answer.weight == 6
     np.testing.assert_allclose(answer.state.floats, (1 + 2 * 1.5 + 3 * 2.25) / 6)
     assert answer.again == ()

@@ -13,10 +13,10 @@ import pytest
 from tests.unit.training.shelf import Shelf
 from tinderbox.config import TrainJob, check_train
 from tinderbox.config.train import Averaging
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import BadInput, Superseded, TinderboxError
 from tinderbox.failure import Failure
 from tinderbox.training.averaging import Averager
-from tinderbox.training.record import RunEnded
+from tinderbox.training.record import Event, RunEnded
 from tinderbox.training.records import Counts, Position, Sums
 from tinderbox.training.rounds import Answer, Begin, Export, RoundLost, Train, Validate, Work, join
 from tinderbox.training.sampling import schedule, validation_slice
@@ -316,18 +316,39 @@ def test_an_interrupt_costs_nothing(number: int) -> None:
     assert book.losses == whole.losses
 
 
-def test_what_stops_the_driver_ends_the_attempt() -> None:
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(TinderboxError("no executor came"), "lost"), (BadInput("no such metric"), "failed")]
+)
+def test_what_stops_the_driver_ends_the_attempt(error: TinderboxError, outcome: str) -> None:
     """Where executors do not come, say, the attempt is not left open."""
     wanted = job()
     book = Shelf(wanted)
 
     def stop(number: int, work: Work) -> None:
         if number == 4:
-            raise TinderboxError("no executor came")
+            raise error
 
-    with pytest.raises(TinderboxError, match="no executor came"):
+    with pytest.raises(type(error), match=str(error)):
         average(wanted, Line(wanted, stop), book)
-    assert outcomes(book) == [("lost", "no executor came")]
+    assert outcomes(book) == [(outcome, str(error))]
+
+
+def test_a_driver_that_was_superseded_writes_nothing_more() -> None:
+    """The attempt is the later driver's to end."""
+    wanted = job()
+    book = Shelf(wanted)
+    notes = book.note
+
+    def note(event: Event) -> None:
+        if len(book.events) == 3:
+            raise Superseded("another driver has taken over")
+        notes(event)
+
+    book.note = note  # type: ignore[method-assign]
+    with pytest.raises(Superseded):
+        average(wanted, Line(wanted), book)
+    assert len(book.events) == 3
+    assert book.training.running is not None
 
 
 # Early stopping

@@ -40,7 +40,7 @@ def begin(server: Hearing) -> int:
     return server.call(lambda pulses, now: pulses.begin(cold=False))
 
 
-def heard(server: Hearing) -> dict[tuple[str, str], float]:
+def heard(server: Hearing) -> dict[tuple[str, str], tuple[float, bool]]:
     """Return which tasks are known, and when each was heard last."""
     return server.call(lambda pulses, now: dict(pulses._heard))
 
@@ -118,8 +118,8 @@ def test_a_driver_that_is_away_is_spoken_to_again(eventually: Eventually, free_p
         b"",
         b"[]",
         b'{"round": 1}',
-        b'{"round": "1", "share": "a", "node": "b", "over": false}',
-        b'{"round": 1, "share": "a", "node": "b"}',
+        b'{"round": "1", "share": "a", "node": "b", "new": true, "over": false}',
+        b'{"round": 1, "share": "a", "node": "b", "over": true}',
         b"\xff",
     ],
 )
@@ -134,7 +134,7 @@ def test_what_is_no_pulse_is_refused(hearing: tuple[Hearing, str], body: bytes) 
 def test_strangers_are_refused(hearing: tuple[Hearing, str]) -> None:
     """Without the token nothing is heard."""
     server, url = hearing
-    body = json.dumps({"round": begin(server), "share": "share 0", "node": "a", "over": False}).encode()
+    body = json.dumps({"round": begin(server), "share": "share 0", "node": "a", "new": True, "over": False}).encode()
     assert send(url, body, "another") == 401
     assert heard(server) == {}
     assert send(url, body) == 200

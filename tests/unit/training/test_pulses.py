@@ -71,6 +71,15 @@ def test_a_new_process_is_waited_for(cold: bool, failed: int) -> None:
     assert look(pulses, 1, 160, 300, [], failed) is not None, "but not for ever"
 
 
+def test_an_executor_that_came_late_is_waited_for() -> None:
+    """It says itself that its process is new, in whatever round."""
+    pulses = Pulses()
+    number = pulses.begin(cold=False)
+    assert look(pulses, 1, 0, 2, [Pulse(number, "share 0", "a", new=True)]) is None
+    assert look(pulses, 1, 2, 60, []) is None
+    assert look(pulses, 1, 60, 200, []) is not None
+
+
 def test_each_round_begins_anew() -> None:
     """What runs for ten seconds before its first word is not frozen, in none of many rounds."""
     pulses = Pulses()
