@@ -83,6 +83,7 @@ class Averager:
             raise self._chronicle.fail(answer.failed[1], answer.failed[0])
         if not self._at.state.size:
             self._at = replace(self._at, state=answer.state)
+        self._show(self._at.position, self._at.counts)
 
     def _count(self, lost: RoundLost) -> None:
         """Count a loss; all that was trained is here, so the next attempt goes on after the last split.

@@ -218,6 +218,18 @@ def test_a_run_that_has_only_its_end_to_do_trains_nothing() -> None:
     assert book.model == whole.model
 
 
+def test_whoever_follows_is_shown_each_split() -> None:
+    """From where a run goes on, with what the epoch has cost so far."""
+    whole = trained(checkpoints={"steps": 1})
+    book, shown = whole.again(Position(1, 24, 7)), list[tuple[int, int]]()
+    mode = book.job.mode
+    assert isinstance(mode, Averaging)
+    Averager(
+        book.job, mode, Line(book.job), book, lambda: 0.0, lambda at, counts: shown.append((at.step, counts.examples))
+    ).run()
+    assert shown == [(7, 24), (9, 48), (10, 50), (12, 24), (14, 48), (15, 50)]
+
+
 # Losses
 
 
