@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from tinderbox.errors import TinderboxError
 from tinderbox.training.coding import Message
 from tinderbox.training.exchange import PeerLost
-from tinderbox.training.ledger import Ledger, seal, unseal
+from tinderbox.training.ledger import seal, unseal
 from tinderbox.training.links import Links
+from tinderbox.training.mailbox import Mailbox
 from tinderbox.training.neighbours import Heard, Neighbours, unpack_heard
 from tinderbox.training.records import Assignment, Position
 
@@ -39,7 +40,7 @@ _LONELY = 60.0
 _DENSE_HEAD = struct.Struct("<q")
 
 
-class Mesh:
+class Mesh(Mailbox):
     """One worker's place in the tree.
 
     Training begins after step `start`, and no message has more than `largest` bytes. `capture` returns what a worker
@@ -58,15 +59,12 @@ class Mesh:
         capture: Callable[[], tuple[bytes, list[int]]],
         locate: Callable[[], Sequence[str]],
     ) -> None:
-        self.rank, self.workers, self.own, self.passed_on = assignment.rank, assignment.workers, 0, 0
-        self._size, self._staleness, self._capture, self._locate = size, staleness, capture, locate
+        super().__init__(assignment.workers, staleness, start, ready=not assignment.rejoins)
+        self.rank, self.own, self.passed_on = assignment.rank, 0, 0
+        self._size, self._capture, self._locate = size, capture, locate
         self._addresses, self._process = tuple(assignment.addresses), secrets.randbits(64)
-        self._ready = not assignment.rejoins
-        self._ledger, self._dense, self._snapshot = Ledger([start] * self.workers, staleness), (start - 1, b""), b""
-        self._arrived, self._early, self._errors = deque[Message](), list[tuple[int, bytes]](), list[TinderboxError]()
-        self._asked, self._dense_at, self._beats = 0.0, 0.0, dict[int, float]()
-        self._outgoing, self._changed, self._waits = deque[Callable[[], None]](), threading.Condition(), 0.0
-        self._closing = threading.Event()
+        self._early, self._asked, self._beats = list[tuple[int, bytes]](), 0.0, dict[int, float]()
+        self._outgoing, self._closing = deque[Callable[[], None]](), threading.Event()
         self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret, largest)
         self._neighbours = Neighbours(self._links.neighbours)
         self._threads = [
@@ -85,34 +83,8 @@ class Mesh:
 
     def send_dense(self, step: int, content: bytes) -> None:
         """Send what all workers take over after a step, in place of what they have."""
-        with self._changed:
-            self._dense, self._dense_at = (step, content), time.monotonic()
+        self._keep_dense(step, content)
         self._post(lambda: self._spread(self._dense_frame()))
-
-    def take(self, last: int | None = None) -> list[Message]:
-        """Return what has arrived of others and was not taken yet, of steps up to `last`, in the order of arrival."""
-        with self._changed:
-            taken = [message for message in self._arrived if last is None or message.step <= last]
-            self._arrived = deque(message for message in self._arrived if last is not None and message.step > last)
-        return taken
-
-    def wait_for(self, step: int) -> None:
-        """Wait until all workers are known to have done a step.
-
-        Raises:
-            TinderboxError: The attempt is over.
-        """
-        self._wait(lambda: self._ledger.slowest >= step)
-
-    def wait_dense(self, step: int) -> bytes:
-        """Wait for what all workers take over after a step, and return it."""
-        self._wait(lambda: self._dense[0] >= step)
-        return self._dense[1]
-
-    @property
-    def dense_step(self) -> int:
-        """The step after which all workers took over one state last."""
-        return self._dense[0]
 
     def rejoin(self) -> bytes:
         """Return a neighbour's snapshot; what arrived meanwhile, and is newer, can be taken afterwards."""
@@ -139,15 +111,6 @@ class Mesh:
         watch.join(1.0)  # it may wait for the driver, and does nothing any more
         self._links.close()
 
-    def _wait(self, done: Callable[[], bool]) -> None:
-        with self._changed:
-            self._waits = time.monotonic()
-            while not self._errors and not done():
-                self._changed.wait(1.0)
-            if self._errors:
-                raise self._errors[0]
-            self._waits = 0.0
-
     def _post(self, action: Callable[[], None]) -> None:
         self._outgoing.append(action)
         self._links.wake()
@@ -162,11 +125,6 @@ class Mesh:
         except Exception as error:  # whatever it is, the worker must hear of it
             self._fail(TinderboxError(f"the exchange with other workers: {type(error).__name__}: {error}"))
 
-    def _fail(self, error: TinderboxError) -> None:
-        with self._changed:
-            self._errors.append(error)
-            self._changed.notify_all()
-
     def _watch(self) -> None:
         """Ask the driver for addresses while someone is silent or waited for."""
         begun = time.monotonic()
@@ -174,8 +132,9 @@ class Mesh:
             now = time.monotonic()
             if not self._ready and now - max(begun, self._neighbours.ready_at) > _LONELY:
                 raise PeerLost(f"no other worker has had a state to go on from for {_LONELY:g} s")
-            waits = self._waits and now - self._waits > _SILENT
-            if waits or any(now - self._neighbours.last(rank) > _SILENT for rank in self._neighbours.ranks):
+            if self._waited() > _SILENT or any(
+                now - self._neighbours.last(rank) > _SILENT for rank in self._neighbours.ranks
+            ):
                 addresses = tuple(self._locate())
                 if addresses != self._addresses:
                     self._addresses = addresses
@@ -209,8 +168,7 @@ class Mesh:
     def _tell(self, rank: int) -> None:
         self._beats[rank] = time.monotonic()
         with self._changed:
-            ready = self._ready or bool(self._snapshot)
-            told = Heard(self._process, ready, self._dense[0], tuple(self._ledger.known))
+            told = Heard(self._process, self._is_informed, self._dense[0], tuple(self._ledger.known))
         self.own += self._links.send(rank, KNOWN + told.pack())
 
     def _spread(self, frame: bytes, sender: int | None = None) -> None:
@@ -227,18 +185,13 @@ class Mesh:
         return DENSE + _DENSE_HEAD.pack(step) + content
 
     def _take_update(self, sender: int, sealed: bytes) -> None:
-        if not self._ready and not self._snapshot:
+        if not self._is_informed:
             self._early.append((sender, sealed))
             return
         message, _ = unseal(sealed, self._size)
         if message.rank >= self.workers:
             raise TinderboxError(f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers")
-        with self._changed:
-            new = self._ledger.accept(message.rank, message.step, sealed)
-            if new:
-                self._arrived.append(message)
-                self._changed.notify_all()
-        if new:
+        if self._accept(message, sealed):
             self._spread(UPDATE + sealed, sender)
 
     def _take_old(self, sender: int, sealed: bytes) -> None:
@@ -248,12 +201,8 @@ class Mesh:
 
     def _take_dense(self, sender: int, packed: bytes) -> None:
         (step,) = _DENSE_HEAD.unpack_from(packed)
-        if step <= self._dense[0]:
-            return
-        with self._changed:
-            self._dense, self._dense_at = (step, packed[_DENSE_HEAD.size :]), time.monotonic()
-            self._changed.notify_all()
-        self._spread(self._dense_frame(), sender)
+        if self._keep_dense(step, packed[_DENSE_HEAD.size :]):
+            self._spread(self._dense_frame(), sender)
 
     def _take_known(self, rank: int, packed: bytes) -> None:
         heard = unpack_heard(packed, self.workers, time.monotonic())
@@ -264,7 +213,7 @@ class Mesh:
             self._tell(rank)
         if self._ready and heard.ready:
             self._repeat(rank)
-        elif heard.ready and not self._snapshot and time.monotonic() - self._asked > _AGAIN:
+        elif heard.ready and not self._is_informed and time.monotonic() - self._asked > _AGAIN:
             self._asked = time.monotonic()
             self.own += self._links.send(rank, ASK)
 
@@ -295,20 +244,11 @@ class Mesh:
             self.own += self._links.send(rank, frame)
 
     def _take_snapshot(self, _: int, packed: bytes) -> None:
-        if self._ready or self._snapshot:
+        if self._is_informed:
             return
         head = struct.Struct(f"<q{self.workers}i")
         dense, *known = head.unpack_from(packed)
-        with self._changed:
-            self._ledger, self._snapshot = Ledger(known, self._staleness), packed[head.size :]
-            self._dense = max(self._dense, (dense, b""))
-            self._changed.notify_all()
+        self._begin_from(packed[head.size :], dense, known)
         for sender, sealed in self._early:
             self._take_update(sender, sealed)
         self._early.clear()
-
-    def _lacking(self, known: Sequence[int]) -> list[bytes]:
-        try:
-            return list(self._ledger.after(known))
-        except LookupError as error:
-            raise PeerLost(f"a worker that was lost cannot be told all that it has missed: {error}") from error

@@ -9,12 +9,11 @@ Before a checkpoint all messages up to its step are brought in, so it holds the 
 
 from __future__ import annotations
 
-import io
 import logging
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -26,14 +25,12 @@ from numpy.typing import NDArray
 from tinderbox.config.train import Threshold
 from tinderbox.models.state import read_members
 from tinderbox.training.channel import Channel
-from tinderbox.training.coding import Coder, Message
+from tinderbox.training.coding import Coder
 from tinderbox.training.exchange import Gradients, Traffic
 from tinderbox.training.mesh import Mesh
 from tinderbox.training.records import Assignment, Position
+from tinderbox.training.replica import Arrays, Replica, pack_arrays, unpack_arrays
 from tinderbox.training.sampling import Schedule
-from tinderbox.training.state import State, assign, collect
-from tinderbox.training.synchronous import moving_statistics
-from tinderbox.training.vector import Vector
 
 MEMBER = "threshold.npz"
 """The name under which a worker's own state lies in its part of a checkpoint."""
@@ -42,21 +39,6 @@ _ROOM = 1 << 20
 """Bytes of the longest message between workers, beside twice those of the state."""
 
 _log = logging.getLogger(__name__)
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-def pack_arrays(arrays: Arrays) -> bytes:
-    """Return some arrays as bytes."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack_arrays(packed: bytes) -> Arrays:
-    """Return what `pack_arrays` was given."""
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return dict(arrays)
 
 
 class ThresholdExchange:
@@ -73,9 +55,8 @@ class ThresholdExchange:
         self._examples = examples
         self._restored: Arrays = {}
         self._mesh: Mesh | None = None
-        self._busy, self._seconds, self._counted, self._steps = threading.Lock(), 0.0, 0, 0
+        self._busy, self._seconds, self._counted, self._steps, self._size = threading.Lock(), 0.0, 0, 0, 0
         self._weights: Sequence[float] = ()
-        self._applied, self._taus = [0] * assignment.workers, np.zeros(assignment.workers)
 
     def restore(self, members: Mapping[str, bytes]) -> None:
         """Take what `save` returned on the worker of this rank; empty where that one left none."""
@@ -86,23 +67,23 @@ class ThresholdExchange:
         import tensorflow as tf
 
         rank, workers = self._assignment.rank, self._assignment.workers
-        self._model, self._vector = model, Vector(model.trainable_variables)
-        self._weight, self._replica = tf.Variable(1.0, trainable=False), self._vector.read()
-        self._coder = Coder(self._replica.size, self._settings)
+        self._replica, self._weight = Replica(model, workers, position.step), tf.Variable(1.0, trainable=False)
+        self._size = self._replica.values.size
+        self._coder = Coder(self._size, self._settings)
         self._start = self._here = position
-        self._applied, self._adopted = [position.step] * workers, position.step - 1
+        self._adopted = position.step - 1
         self._resume()
-        self._taus[:] = self._coder.tau
+        self._replica.taus[:] = self._coder.tau
         self._mesh = Mesh(
             self._assignment,
-            self._replica.size,
+            self._size,
             self._settings.staleness,
             -1 if self._assignment.rejoins else position.step,
             _ROOM + 2 * len(self._capture()[0]),
             self._capture,
             lambda: self._channel.assignment().addresses,
         )
-        _log.info("rank %d of %d shares updates of %d parameters", rank, workers, self._replica.size)
+        _log.info("rank %d of %d shares updates of %d parameters", rank, workers, self._size)
         if self._assignment.rejoins:
             position = self._rejoin(self._mesh)
         if position.step == self._start.step:
@@ -126,16 +107,16 @@ class ThresholdExchange:
         mesh = self._joined()
         with self._measured():
             with self._busy:
-                update = (self._vector.read() - self._replica) / np.float32(self._assignment.workers)
+                update = self._replica.change() / np.float32(self._assignment.workers)
                 message = self._coder.encode(update, mesh.rank, position.step)
                 # Taken before this message leaves: no other goes beyond a common stop at this step without it.
-                self._add([message, *mesh.take()])
+                self._replica.add([message, *mesh.take()])
                 self._here = position
                 mesh.send(message, position)
             mesh.wait_for(position.step + 1 - self._settings.staleness)
             with self._busy:
-                self._add(mesh.take(position.step))
-                self._vector.write(self._replica)
+                self._replica.add(mesh.take(position.step))
+                self._replica.write()
         self._steps += 1
         self._done += 1
         self._weigh()
@@ -146,10 +127,10 @@ class ThresholdExchange:
         with self._measured():
             mesh.wait_for(position.step)
             with self._busy:
-                self._add(mesh.take(position.step))
-                self._vector.write(self._replica)
+                self._replica.add(mesh.take(position.step))
+                self._replica.write()
             if self._ends(position) and self._adopted < position.step:
-                self._coder.tau = float(self._taus.mean()) if self._settings.adaptive else self._coder.tau
+                self._coder.tau = float(self._replica.taus.mean()) if self._settings.adaptive else self._coder.tau
                 self._adopt(mesh, position.step)
 
     def total(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,16 +139,13 @@ class ThresholdExchange:
 
     def save(self) -> dict[str, bytes]:
         """Return the residual, the threshold and the optimizer's state."""
-        state = collect(self._optimizer)
-        arrays = {"residual": self._coder.residual, "tau": np.array(self._coder.tau)}
-        return {MEMBER: pack_arrays({**arrays, "floats": state.floats, "integers": state.integers})}
+        own = {"residual": self._coder.residual, "tau": np.array(self._coder.tau)}
+        return {MEMBER: pack_arrays({**own, **self._replica.optimizer()})}
 
     def traffic(self) -> Traffic:
         """Return what exchange has cost since the last call; what was passed on for others is in it."""
         sent = self._mesh.own + self._mesh.passed_on if self._mesh else 0
-        traffic = Traffic(
-            self._seconds, sent - self._counted, 4 * self._replica.size * self._steps if self._mesh else 0
-        )
+        traffic = Traffic(self._seconds, sent - self._counted, 4 * self._size * self._steps)
         self._seconds, self._counted, self._steps = 0.0, sent, 0
         return traffic
 
@@ -195,37 +173,21 @@ class ThresholdExchange:
     def _ends(self, position: Position) -> bool:
         return position.examples in (0, self._examples)
 
-    def _add(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            message.add_to(self._replica)
-            self._applied[message.rank], self._taus[message.rank] = message.step, message.tau
-
     def _adopt(self, mesh: Mesh, step: int) -> None:
         """Take over what rank 0 has after a step: parameters, and other variables of layers that are real numbers."""
         if mesh.rank == 0 and mesh.dense_step < step:
-            mesh.send_dense(step, pack_arrays(self._weights_of(whole=step == self._start.step)))
+            mesh.send_dense(step, pack_arrays(self._replica.weights(whole=step == self._start.step)))
         content = unpack_arrays(mesh.wait_dense(step))
         with self._busy:
-            self._take_over(content)
+            self._replica.take_over(content)
             self._adopted = step
-
-    def _weights_of(self, whole: bool) -> dict[str, NDArray[Any]]:
-        """Return the parameters, and of a layer's other variables the moving statistics, or all real numbers."""
-        others = self._model.non_trainable_variables if whole else moving_statistics(self._model)
-        return {"parameters": self._replica, "whole": np.array(whole), "others": collect(others).floats}
-
-    def _take_over(self, content: Arrays) -> None:
-        self._replica[:] = content["parameters"]
-        self._vector.write(self._replica)
-        others = self._model.non_trainable_variables if content["whole"] else moving_statistics(self._model)
-        assign(State(content["others"], collect(others).integers), others)
 
     def _resume(self) -> None:
         """Go on with the residual, threshold and optimizer of a checkpoint."""
         if self._restored:
             self._coder.residual[:] = self._restored["residual"]
             self._coder.tau = float(self._restored["tau"])
-            self._assign_optimizer(self._restored)
+            self._replica.assign_optimizer(self._restored)
         resume = self._assignment.resume
         if resume is None or self._assignment.rank != 0 or self._assignment.rejoins:
             return
@@ -235,45 +197,34 @@ class ThresholdExchange:
                     members = read_members(self._channel.fetch(resume, rank, Path(folder)))
                 self._coder.residual += unpack_arrays(members[MEMBER])["residual"]
 
-    @property
-    def _optimizer(self) -> list[Any]:
-        """The variables of the optimizer, but for the learning rate: this depends on how many workers there are."""
-        rate = getattr(self._model.optimizer, "_learning_rate", None)
-        return [variable for variable in self._model.optimizer.variables if variable is not rate]
-
-    def _assign_optimizer(self, arrays: Arrays) -> None:
-        assign(State(arrays["floats"], arrays["integers"]), self._optimizer)
-
     def _capture(self) -> tuple[bytes, list[int]]:
         """Return all that a worker goes on from that takes the place of a lost one; called in the mesh's thread."""
         with self._busy:
-            optimizer = collect(self._optimizer)
             arrays = {
-                **self._weights_of(whole=True),
-                "floats": optimizer.floats,
-                "integers": optimizer.integers,
-                "taus": self._taus,
+                **self._replica.weights(whole=True),
+                **self._replica.optimizer(),
+                "taus": self._replica.taus,
                 "tau": np.array(self._coder.tau),
-                "applied": np.array(self._applied),
+                "applied": np.array(self._replica.applied),
                 "adopted": np.array(self._adopted),
                 "start": np.array(astuple(self._start)),
                 "here": np.array(astuple(self._here)),
             }
-            return pack_arrays(arrays), list(self._applied)
+            return pack_arrays(arrays), list(self._replica.applied)
 
     def _rejoin(self, mesh: Mesh) -> Position:
         """Go on from a neighbour's state, and after the last step of this rank that the others know."""
         content = unpack_arrays(mesh.rejoin())
         with self._busy:
-            self._take_over(content)
-            self._assign_optimizer(content)
-            self._applied, self._taus = content["applied"].tolist(), content["taus"]
+            self._replica.take_over(content)
+            self._replica.assign_optimizer(content)
+            self._replica.applied, self._replica.taus = content["applied"].tolist(), content["taus"]
             self._coder.tau, self._adopted = float(content["tau"]), int(content["adopted"])
             self._start, there = (Position(*content[name].tolist()) for name in ("start", "here"))
         position, last = mesh.catch_up()
         with self._busy:
-            self._add(mesh.take(last))
-            self._vector.write(self._replica)
+            self._replica.add(mesh.take(last))
+            self._replica.write()
             self._here = self._after(self._start if position is None else position, there)
         _log.info("rank %d goes on after step %d in place of a lost worker", mesh.rank, last)
         return self._here

@@ -18,9 +18,10 @@ from tests.unit.training.test_links import SECRET, addresses
 from tinderbox.config.train import Threshold
 from tinderbox.models.state import save_members
 from tinderbox.training.records import Assignment, Position, Resume
+from tinderbox.training.replica import unpack_arrays
 from tinderbox.training.sampling import schedule
 from tinderbox.training.state import collect
-from tinderbox.training.threshold import MEMBER, ThresholdExchange, unpack_arrays
+from tinderbox.training.threshold import MEMBER, ThresholdExchange
 
 EXAMPLES, BATCH = 40, 4
 """Of an epoch, which so has ten steps."""
