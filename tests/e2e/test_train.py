@@ -18,6 +18,8 @@ import pytest
 from tinderbox.api.trained import TrainResult, open_training
 from tinderbox.errors import TinderboxError
 
+pytestmark = pytest.mark.timeout(900)
+
 Eventually = Callable[[Callable[[], bool], float], bool]
 
 # Each worker process leaves its number, so that the test finds it.
@@ -48,6 +50,9 @@ deterministic: true
 seed: 3
 """
 
+PATIENCE = 300
+"""In seconds: for so long Spark and TensorFlow may take to start, on a machine that does much else."""
+
 EVERY = 10
 """Steps between two checkpoints; an epoch has 17."""
 
@@ -71,7 +76,7 @@ class Run:
     def end(self) -> int:
         """Wait for the command's end, and return its exit code."""
         assert self.process is not None
-        return self.process.wait(timeout=240)
+        return self.process.wait(timeout=PATIENCE)
 
     def kill(self) -> None:
         """Kill the command, with no time to say a word."""
@@ -132,9 +137,9 @@ def disturbed(folder: Path, undisturbed: Run, eventually: Eventually) -> Run:
     run = Run(folder, "disturbed")
     run.start()
     try:
-        assert eventually(lambda: run.has(1, 1), 120), run.log()
+        assert eventually(lambda: run.has(1, 1), PATIENCE), run.log()
         os.kill(run.workers()[-1], signal.SIGKILL)
-        assert eventually(lambda: run.has(2, 1), 120), run.log()
+        assert eventually(lambda: run.has(2, 1), PATIENCE), run.log()
         stopped = run.workers()[0]
         os.kill(stopped, signal.SIGSTOP)
         began = time.monotonic()
@@ -142,7 +147,7 @@ def disturbed(folder: Path, undisturbed: Run, eventually: Eventually) -> Run:
         took = time.monotonic() - began
         assert took < 35, f"a frozen worker was found after {took:.0f} s"
         assert eventually(lambda: not Path(f"/proc/{stopped}").exists(), 30)
-        assert eventually(lambda: run.has(3, 1), 120), run.log()
+        assert eventually(lambda: run.has(3, 1), PATIENCE), run.log()
         run.kill()
         assert eventually(lambda: run.workers() == [], 60), "workers outlive their driver"
         run.start()
