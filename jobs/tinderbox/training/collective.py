@@ -12,6 +12,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+_GROUP = 7_100
+"""The key of our group; TensorFlow's strategies count theirs from 1."""
+
 
 def start_runtime(addresses: Sequence[str], rank: int) -> Any:
     """Connect this process with all others, wait for them, and return what keeps the connection; it listens at its own.
@@ -25,8 +28,8 @@ def start_runtime(addresses: Sequence[str], rank: int) -> Any:
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def add_up(vector: Any, members: int, instance: int, group: int) -> Any:
-    """Return the sum of a vector over all members of a group, the same bits for each.
+def add_up(vector: Any, workers: int, instance: int) -> Any:
+    """Return the sum of a vector over all workers, the same bits for each.
 
     Those that belong together have the same `instance`, a number of one length and type of vectors. It may be part of
     a graph.
@@ -35,8 +38,8 @@ def add_up(vector: Any, members: int, instance: int, group: int) -> Any:
 
     return tf.raw_ops.CollectiveReduceV2(
         input=vector,
-        group_size=members,
-        group_key=group,
+        group_size=workers,
+        group_key=_GROUP,
         instance_key=instance,
         ordering_token=[],
         merge_op="Add",

@@ -26,8 +26,6 @@ from tinderbox.training.sampling import Schedule
 
 _STEP, _STATE, _TOTAL = 101, 102, 103
 """The instances of our sums: one for each kind of vector."""
-_WORKERS, _REPLICAS = 7_100, 7_101
-"""The keys of our groups; TensorFlow's strategies count theirs from 1."""
 
 
 class Synchronous:
@@ -42,7 +40,7 @@ class Synchronous:
         import tensorflow as tf
 
         self._deterministic = deterministic
-        self._rank, self._workers, self._members = assignment.rank, assignment.workers, assignment.workers * replicas
+        self._rank, self._workers, self._replicas = assignment.rank, assignment.workers, replicas
         self._runtime = start_runtime(assignment.addresses, assignment.rank)
         self._weights = tf.Variable([1.0], shape=[None], trainable=False)
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -74,7 +72,7 @@ class Synchronous:
         import tensorflow as tf
 
         with tf.device("CPU:0"):
-            return add_up(vector, self._workers, instance, _WORKERS)
+            return add_up(vector, self._workers, instance)
 
     def begin(self, schedule: Schedule) -> None:
         """Take the weights of an epoch's steps."""
@@ -87,7 +85,8 @@ class Synchronous:
 
         known = [tf.convert_to_tensor(gradient) for gradient in gradients if gradient is not None]
         states = [tf.convert_to_tensor(variable) for variable in self._moving]
-        weight = self._weights[self._step] / self._members
+        # Keras adds up what replicas have, of gradients, once more.
+        weight = self._weights[self._step] / (self._workers * self._replicas)
         sums = self._share([*known, *states], weight)
         for variable, value in zip(self._moving, sums[len(known) :], strict=True):
             variable.assign(value)
@@ -95,23 +94,40 @@ class Synchronous:
         update([gradient if gradient is None else next(shared) for gradient in gradients])
 
     def _share(self, tensors: Sequence[Any], weight: Any) -> list[Any]:
-        """Return sums of tensors over all workers, in one message, and note how long it took."""
+        """Return sums of tensors over all workers, in one message."""
         import tensorflow as tf
 
         dtype = tf.float64 if any(tensor.dtype == tf.float64 for tensor in tensors) else tf.float32
         flat = tf.concat([tf.reshape(tf.cast(tensor, dtype), [-1]) for tensor in tensors], axis=0)
         flat *= tf.cast(weight, dtype)
-        with tf.control_dependencies([flat]):
-            began = self._now()
-        with tf.control_dependencies([began]):
-            total = add_up(flat, self._members, _STEP, _REPLICAS)
-        with tf.control_dependencies([total]):
-            spent = self._seconds.assign_add(self._now() - began)
-        with tf.control_dependencies([spent]):
-            parts = tf.split(total, [int(np.prod(tensor.shape)) for tensor in tensors])
+        total = self._merge(flat)
+        parts = tf.split(total, [int(np.prod(tensor.shape)) for tensor in tensors])
         return [
             tf.cast(tf.reshape(part, tensor.shape), tensor.dtype) for part, tensor in zip(parts, tensors, strict=True)
         ]
+
+    def _merge(self, flat: Any) -> Any:
+        """Return the sum of a vector over all replicas of all workers; those of one add theirs up first."""
+        import tensorflow as tf
+
+        if self._replicas == 1:
+            return self._measure(flat)
+        return tf.distribute.get_replica_context().merge_call(
+            lambda strategy, parts: self._measure(strategy.reduce("SUM", parts, axis=None)), args=(flat,)
+        )
+
+    def _measure(self, flat: Any) -> Any:
+        """Return the sum of a vector over all workers, and note how long it took."""
+        import tensorflow as tf
+
+        with tf.control_dependencies([flat]):
+            began = self._now()
+        with tf.control_dependencies([began]):
+            total = add_up(flat, self._workers, _STEP)
+        with tf.control_dependencies([total]):
+            spent = self._seconds.assign_add(self._now() - began)
+        with tf.control_dependencies([spent]):
+            return tf.identity(total)
 
     def _now(self) -> Any:
         """Return the time as a part of the graph; where operations are to be deterministic, TensorFlow's is refused."""
@@ -120,7 +136,7 @@ class Synchronous:
         return tf.numpy_function(time.time, [], tf.float64) if self._deterministic else tf.timestamp()
 
     def after_step(self, position: Position) -> None:
-        """Count the step; in the graph, each replica would."""
+        """Count the step, outside the graph, in which each replica would."""
         self._steps += 1
         self._step.assign_add(1)
 
@@ -144,7 +160,7 @@ class Synchronous:
         """Return the seconds in sums, waiting included, and what a ring of workers sends for them."""
         seconds, steps, self._steps = float(self._seconds), self._steps, 0
         sent = round(2 * (self._workers - 1) / self._workers * self._size * steps)
-        spent, self._told = (seconds - self._told) / self._members * self._workers, seconds
+        spent, self._told = seconds - self._told, seconds
         return Traffic(spent, sent, sent)
 
     def close(self) -> None:

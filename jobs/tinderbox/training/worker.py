@@ -6,7 +6,7 @@ import gc
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -130,7 +130,10 @@ def _train(work: Work, assignment: Assignment, function: Callable[..., Any] | No
         tf.config.experimental.enable_op_determinism()
     exchange = _exchange(recipe, assignment, channel)
     try:
-        with tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch, _replicas(recipe.job.gpus):
+        with (
+            tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch,
+            _replicas(recipe.job.gpus, assignment.workers),
+        ):
             setting = _set_up(work, assignment, function, exchange, channel, Path(scratch))
             Loop(setting).run()
     finally:
@@ -150,7 +153,7 @@ def _exchange(recipe: Recipe, assignment: Assignment, channel: Channel) -> Excha
     raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes")
 
 
-def _replicas(gpus: int) -> AbstractContextManager[Any]:
+def _replicas(gpus: int, workers: int) -> AbstractContextManager[Any]:
     """Return the scope in which a model is made that several GPUs of a worker train."""
     import tensorflow as tf
 
@@ -159,7 +162,19 @@ def _replicas(gpus: int) -> AbstractContextManager[Any]:
     found = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices("GPU")]
     if len(found) < gpus:
         raise BadInput(f"gpus: {gpus} are wanted in a worker, and TensorFlow finds {len(found)}; ask for fewer")
-    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(found[:gpus]).scope()
+    return mirror(found[:gpus], workers)
+
+
+def mirror(devices: Sequence[str], workers: int) -> AbstractContextManager[Any]:
+    """Return the scope of a model with a replica on each of some devices of this worker.
+
+    Keras takes the mean over replicas, so a batch that does not divide by them counts some examples a little more.
+    """
+    import tensorflow as tf
+
+    # What TensorFlow chooses itself are collective operations, whose keys another worker's replicas would have, too.
+    sums = tf.distribute.ReductionToOneDevice() if workers > 1 else None
+    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(list(devices), cross_device_ops=sums).scope()
     return scope
 
 
@@ -185,6 +200,8 @@ def _set_up(
     if recipe.shards is not None:
         looks = slice(0, len(data.validation))
     train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()))
+    if job.gpus > 1:
+        _settle_metrics(model, train.in_order(0, job.gpus, job.gpus))
     held_out = Feed(data.validation) if len(data.validation) else None
     return Setting(
         job=job,
@@ -199,6 +216,16 @@ def _set_up(
         rate=_rate(model),
         scratch=scratch,
     )
+
+
+def _settle_metrics(model: Any, batches: Any) -> None:
+    """Have Keras make the metrics of a model with replicas now, from a batch with one example for each.
+
+    It would look at the first batch for it in each fit, and fails where replicas have unequal parts of that one.
+    """
+    model.evaluate(batches, verbose=0)
+    model.reset_metrics()
+    model._maybe_symbolic_build = lambda **given: None
 
 
 def _open(work: Work, assignment: Assignment) -> Dataset:

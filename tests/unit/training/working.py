@@ -16,6 +16,7 @@ from tinderbox.config import check_train
 from tinderbox.data import from_arrays, pack, unpack
 from tinderbox.errors import StaleAttempt
 from tinderbox.process import Nursery
+from tinderbox.training import worker
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Sums, Verdict
 from tinderbox.training.worker import Over, Work, stand_by
@@ -81,6 +82,20 @@ class Door:
     def __call__(self, assignment: Assignment) -> Diary:
         """Return the diary of a worker."""
         return Diary(self.folder, assignment.rank, self.verdicts, self.stale_at)
+
+
+@dataclass(frozen=True)
+class TwoProcessors(Door):
+    """A door behind which a worker has two processors, which stand in for two GPUs."""
+
+    def __call__(self, assignment: Assignment) -> Diary:
+        """Return the diary of a worker, whose TensorFlow has run nothing yet."""
+        import tensorflow as tf
+
+        (processor,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        worker._replicas = lambda gpus, workers: worker.mirror([f"CPU:{number}" for number in range(gpus)], workers)
+        return super().__call__(assignment)
 
 
 @dataclass(frozen=True)
