@@ -26,12 +26,13 @@ from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
 from tinderbox.spark.jobs import first_line
 from tinderbox.training.code import lay_out
+from tinderbox.training.held import Bench, is_new
 from tinderbox.training.pulses import Pulse
 from tinderbox.training.pulsing import beating
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.record import Outcome
 from tinderbox.training.rounds import Answer, Begin, RoundLost, Work, join
-from tinderbox.training.shares import Bench, do_share, is_new
+from tinderbox.training.shares import do_share
 from tinderbox.training.state import State
 
 if TYPE_CHECKING:

@@ -1,138 +1,51 @@
-"""What one worker does in a round of mode averaging, in a Python worker of Spark, and keeps the model."""
+"""What one worker does in a round of mode averaging, in a Python worker of Spark."""
 
 from __future__ import annotations
 
-import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinderbox.data import Dataset, Examples, open_packed
+from tinderbox.data import Examples
 from tinderbox.failure import describe
-from tinderbox.metrics.meter import Meter
-from tinderbox.models.building import Task, build_model
 from tinderbox.models.state import set_stream
-from tinderbox.training.code import find_build
+from tinderbox.training.held import Bench, Built, build, open_data, settle
 from tinderbox.training.metering import count_steps
-from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Counts, Position, Sums
-from tinderbox.training.rounds import Answer, Begin, Export, Place, Train, Validate, Work
-from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
+from tinderbox.training.rounds import Answer, Begin, Export, Train, Validate, Work
+from tinderbox.training.sampling import Schedule, schedule, schedule_shard, validation_slice
 from tinderbox.training.state import State, assign, collect
 
 _BLOCK = 256
 """So many validation examples are looked at together."""
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where a share is done: `code` and `data` are folders that were filled, and `key` tells trainings apart."""
-
-    key: str
-    recipe: Recipe
-    code: Path
-    data: Path
-    place: Place
-    meter: Meter
-
-    @property
-    def rank(self) -> int:
-        """Which worker this is."""
-        return self.place[0]
-
-    @property
-    def batch(self) -> int:
-        """How many examples a step of all workers has."""
-        job = self.recipe.job
-        return job.batch.size * (job.workers if job.batch.per == "worker" else 1)
-
-
 def do_share(work: Work, state: State, bench: Bench) -> Answer:
     """Return what a share comes to; what it raises is part of the answer, for Spark would only repeat it."""
     try:
         answer = replace(_DO[type(work)](work, state, bench), places=(bench.place,))
-        _settle(type(work))
+        settle(type(work))
         return answer
     except Exception as error:
         return Answer(failed=(bench.place, describe(error, skip=Path(__file__).parent)))
 
 
-@dataclass
-class _Built:
-    """The model that this process has built last, its variables, and the schedules it has made last, by rank.
-
-    `settled` are the kinds of work that were done with it.
-    """
-
-    key: str
-    model: Any
-    variables: list[Any]
-    schedules: dict[int, tuple[int, Schedule]] = field(default_factory=dict)
-    settled: set[type] = field(default_factory=set)
-
-
-_built: list[_Built] = []
-
-
-def is_new(key: str) -> bool:
-    """Whether this process has no model of a training yet."""
-    return not _built or _built[0].key != key
-
-
-def _build(bench: Bench) -> _Built:
-    """Return the model of a training, from this process's last share where it was of the same one."""
-    if is_new(bench.key):
-        _built.clear()  # before another one is there, for it may be large
-        gc.unfreeze()
-        recipe, data = bench.recipe, _open(bench)
-        if recipe.job.deterministic:
-            _be_deterministic()
-        target = data.train.y.shape[1:]
-        task = Task(recipe.shape, recipe.classes, target, steps_of(recipe.examples, bench.batch))
-        model = build_model(recipe.job, task, recipe.network, find_build(recipe, bench.code))
-        seeds = [variable for variable in model.variables if variable.name == "seed_generator_state"]
-        _built.append(_Built(bench.key, model, [*model.weights, *model.optimizer.variables, *seeds]))
-    return _built[0]
-
-
-def _settle(kind: type) -> None:
-    """Leave what there is out of later garbage collections: Spark has one after each task, of 0.2 s with TensorFlow."""
-    for built in _built:
-        if kind not in built.settled:
-            built.settled.add(kind)
-            gc.collect()
-            gc.freeze()
-
-
-def _be_deterministic() -> None:
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
-
-
-def _open(bench: Bench) -> Dataset:
-    shards = bench.recipe.shards
-    if shards is None:
-        return open_packed(bench.data)
-    return shards.read(bench.rank, bench.recipe.job.workers, bench.data)
-
-
-def _take(state: State, bench: Bench) -> _Built:
+def _take(state: State, bench: Bench) -> Built:
     """Return the model in a state, its random layers with the numbers of this worker."""
-    built = _build(bench)
+    built = build(bench)
     assign(state, built.variables)
     set_stream(built.model, bench.rank)
     return built
 
 
 def _begin(work: Begin, state: State, bench: Bench) -> Answer:
-    built = _build(bench)
+    built = build(bench)
     if state.size or bench.rank:
         return Answer()
     return Answer(state=collect(built.variables))
@@ -140,7 +53,7 @@ def _begin(work: Begin, state: State, bench: Bench) -> Answer:
 
 def _train(work: Train, state: State, bench: Bench) -> Answer:
     began = time.perf_counter()
-    built, data = _take(state, bench), _open(bench).train
+    built, data = _take(state, bench), open_data(bench).train
     steps = _schedule(work.position, bench, built)
     steps = steps.cut(0, min(work.steps, len(steps)))
     waited = time.perf_counter() - began
@@ -161,7 +74,7 @@ def _train(work: Train, state: State, bench: Bench) -> Answer:
     )
 
 
-def _schedule(position: Position, bench: Bench, built: _Built) -> Schedule:
+def _schedule(position: Position, bench: Bench, built: Built) -> Schedule:
     """Return what this worker takes from a position to the end of the epoch, whose order is drawn once."""
     rank, (epoch, whole) = bench.rank, built.schedules.get(bench.rank, (-1, None))
     if epoch != position.epoch or whole is None:
@@ -218,7 +131,7 @@ def _size(variable: Any) -> int:
 
 
 def _validate(work: Validate, state: State, bench: Bench) -> Answer:
-    model, examples, classes = _take(state, bench).model, _open(bench).validation, bench.recipe.classes
+    model, examples, classes = _take(state, bench).model, open_data(bench).validation, bench.recipe.classes
     part = slice(0, len(examples))
     if bench.recipe.shards is None:
         part = validation_slice(len(examples), bench.recipe.job.workers, bench.rank)

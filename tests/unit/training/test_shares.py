@@ -18,11 +18,12 @@ from tinderbox.errors import TinderboxError
 from tinderbox.metrics.meter import NOBODY
 from tinderbox.models.building import Task, build_model
 from tinderbox.training.averaging import Averager
+from tinderbox.training.held import Bench
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Position
 from tinderbox.training.rounds import Answer, Begin, Export, Train, Validate, Work, join
 from tinderbox.training.sampling import shuffled
-from tinderbox.training.shares import Bench, do_share
+from tinderbox.training.shares import do_share
 from tinderbox.training.state import State
 
 EXAMPLES = 150
@@ -273,7 +274,7 @@ def test_confusion_says_what_was_taken_for_what(data: Dataset, folder: Path) -> 
 def test_the_model_is_built_once(data: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python worker keeps the model of its training from share to share, and no other."""
     built = []
-    monkeypatch.setattr("tinderbox.training.shares.build_model", lambda *given: built.append(1) or build_model(*given))
+    monkeypatch.setattr("tinderbox.training.held.build_model", lambda *given: built.append(1) or build_model(*given))
     one, two = Here(job(seed=11), data, folder), Here(job(seed=12), data, folder)
     for here in (one, one, two, two, one):
         for rank in range(2):
