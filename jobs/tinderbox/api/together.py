@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -142,7 +143,16 @@ def leaver(server: Server, has_pods: bool) -> Callable[[str, str], bool]:
         if has_pods and cause != LEAVING:
             time.sleep(POD_GRACE_SECONDS)
         with suppress(TinderboxError):  # the record cannot be written; training ends for that, and says so
-            return server.call(lambda rendezvous: rendezvous.leave(name, cause, time.time()))
+            return server.call(lambda rendezvous: rendezvous.leave(name, shorten(cause), time.time()))
         return True
 
     return leave
+
+
+def shorten(cause: str) -> str:
+    """Return why a Spark job has ended, without what Spark says around it of stages and tasks."""
+    if found := re.search(r"ExecutorLostFailure \(.*?\) *(?:Reason: *)?(.*)", cause):
+        return f"its executor was lost: {found[1].strip() or 'Spark does not say why'}"
+    if "Python worker exited unexpectedly" in cause:
+        return "the Python worker of its agent was killed"
+    return cause
