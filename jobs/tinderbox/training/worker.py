@@ -6,12 +6,11 @@ import gc
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,14 +26,12 @@ from tinderbox.training.channel import Channel
 from tinderbox.training.exchange import Alone, Exchange, PeerLost, share_steps
 from tinderbox.training.feed import Feed
 from tinderbox.training.loop import Loop, Setting
+from tinderbox.training.mirroring import settle_metrics, share_out
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Position
 from tinderbox.training.sampling import Schedule, schedule, schedule_shard, steps_of, validation_slice
 from tinderbox.training.scores import Diverged, Scores
 from tinderbox.training.threshold import ThresholdExchange
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 _OURS = Path(__file__).parents[1]
 
@@ -132,7 +129,7 @@ def _train(work: Work, assignment: Assignment, function: Callable[..., Any] | No
     try:
         with (
             tempfile.TemporaryDirectory(prefix="tinderbox-") as scratch,
-            _replicas(recipe.job.gpus, assignment.workers),
+            share_out(recipe.job.gpus, assignment.workers),
         ):
             setting = _set_up(work, assignment, function, exchange, channel, Path(scratch))
             Loop(setting).run()
@@ -151,31 +148,6 @@ def _exchange(recipe: Recipe, assignment: Assignment, channel: Channel) -> Excha
     if isinstance(recipe.job.mode, Threshold):
         return ThresholdExchange(assignment, channel, recipe.job.mode, recipe.examples)
     raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes")
-
-
-def _replicas(gpus: int, workers: int) -> AbstractContextManager[Any]:
-    """Return the scope in which a model is made that several GPUs of a worker train."""
-    import tensorflow as tf
-
-    if gpus < 2:
-        return nullcontext()
-    found = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices("GPU")]
-    if len(found) < gpus:
-        raise BadInput(f"gpus: {gpus} are wanted in a worker, and TensorFlow finds {len(found)}; ask for fewer")
-    return mirror(found[:gpus], workers)
-
-
-def mirror(devices: Sequence[str], workers: int) -> AbstractContextManager[Any]:
-    """Return the scope of a model with a replica on each of some devices of this worker.
-
-    Keras takes the mean over replicas, so a batch that does not divide by them counts some examples a little more.
-    """
-    import tensorflow as tf
-
-    # What TensorFlow chooses itself are collective operations, whose keys another worker's replicas would have, too.
-    sums = tf.distribute.ReductionToOneDevice() if workers > 1 else None
-    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy(list(devices), cross_device_ops=sums).scope()
-    return scope
 
 
 def _set_up(
@@ -201,7 +173,7 @@ def _set_up(
         looks = slice(0, len(data.validation))
     train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()))
     if job.gpus > 1:
-        _settle_metrics(model, train.in_order(0, job.gpus, job.gpus))
+        settle_metrics(model, train.in_order(0, job.gpus, job.gpus))
     held_out = Feed(data.validation) if len(data.validation) else None
     return Setting(
         job=job,
@@ -216,16 +188,6 @@ def _set_up(
         rate=_rate(model),
         scratch=scratch,
     )
-
-
-def _settle_metrics(model: Any, batches: Any) -> None:
-    """Have Keras make the metrics of a model with replicas now, from a batch with one example for each.
-
-    It would look at the first batch for it in each fit, and fails where replicas have unequal parts of that one.
-    """
-    model.evaluate(batches, verbose=0)
-    model.reset_metrics()
-    model._maybe_symbolic_build = lambda **given: None
 
 
 def _open(work: Work, assignment: Assignment) -> Dataset:

@@ -16,7 +16,7 @@ from tinderbox.config import check_train
 from tinderbox.data import from_arrays, pack, unpack
 from tinderbox.errors import StaleAttempt
 from tinderbox.process import Nursery
-from tinderbox.training import worker
+from tinderbox.training import mirroring
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Sums, Verdict
 from tinderbox.training.worker import Over, Work, stand_by
@@ -94,7 +94,7 @@ class TwoProcessors(Door):
 
         (processor,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        worker._replicas = lambda gpus, workers: worker.mirror([f"CPU:{number}" for number in range(gpus)], workers)
+        mirroring.find_gpus = lambda count: [f"CPU:{number}" for number in range(count)]
         return super().__call__(assignment)
 
 
