@@ -266,9 +266,9 @@ def test_why_an_agent_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     ("said", "cause"),
     [
         (
-            ": org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times, most "
-            "recent failure: Lost task 0.0 in stage 0.0 (TID 0) (192.0.2.2 executor 1): ExecutorLostFailure (executor 1 "
-            "exited caused by one of the running tasks) Reason: Command exited with code 137",
+            ": org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 1 times, "
+            "most recent failure: Lost task 0.0 in stage 0.0 (TID 0) (192.0.2.2 executor 1): ExecutorLostFailure "
+            "(executor 1 exited caused by one of the running tasks) Reason: Command exited with code 137",
             "its executor was lost: Command exited with code 137",
         ),
         ("ExecutorLostFailure (executor 1 exited)", "its executor was lost: Spark does not say why"),
