@@ -85,7 +85,7 @@ class SparkRounds:
         """Have `shares` tasks do their shares from a state, and return their answers joined.
 
         Raises:
-            RoundLost: Spark has given a share up, or one is frozen.
+            RoundLost: Spark has given a share up, one is frozen, or one could not be done for now.
         """
         number = self._hearing.call(lambda pulses, now: pulses.begin(cold=isinstance(work, Begin)))
         group, told = f"tinderbox-{self._name}-round-{number}", self._spark.broadcast(state)
@@ -103,8 +103,13 @@ class SparkRounds:
         if job.failure is not None:
             self._pause()
             raise RoundLost(*explain(job.failure))
+        answer = join(job.answers)
+        if answer.passing is not None and answer.failed is None:
+            self._pause()
+            place, failure = answer.passing
+            raise RoundLost("lost", failure.cause, failure.details, place)
         self._failures = 0
-        return join(job.answers)
+        return answer
 
     def close(self) -> None:
         """Let go of what executors hold."""

@@ -17,7 +17,7 @@ from tinderbox.errors import Superseded, TinderboxError
 from tinderbox.failure import Failure
 from tinderbox.training.book import Book, Chronicle
 from tinderbox.training.parts import Standing
-from tinderbox.training.progress import add, best_epoch, find_divergence, is_over, judge, merge
+from tinderbox.training.progress import best_epoch, find_divergence, is_over, judge, merge
 from tinderbox.training.record import RunEnded
 from tinderbox.training.records import Counts, EpochReport, Position, Sums
 from tinderbox.training.rounds import Answer, Begin, Export, RoundLost, Rounds, Train, Validate, Work
@@ -60,7 +60,7 @@ class Averager:
                 self._finish()
                 return
             except RoundLost as lost:
-                self._chronicle.end(lost.outcome, Failure(lost.cause))
+                self._chronicle.end(lost.outcome, Failure(lost.cause, lost.details), lost.place)
                 self._count(lost)
             except Superseded:
                 raise
@@ -68,8 +68,12 @@ class Averager:
                 self._chronicle.abandon(error)
                 raise
             except KeyboardInterrupt:
-                self._chronicle.release(self._at)
+                self._chronicle.release(self._at, self._best())
                 raise
+
+    def _best(self) -> int | None:
+        """Return the epoch whose checkpoint stays, None where none is done."""
+        return best_epoch(self._book.training.history, self._job)
 
     def _begin(self) -> None:
         """Begin an attempt: all workers build the model, which also shows that they are there, and where."""
@@ -131,12 +135,12 @@ class Averager:
         answer = self._ask(Train(at.position, self._mode.frequency), at.state, self._job.workers)
         self._check(answer.sums.means)
         state = State(answer.state.floats.astype(at.state.floats.dtype), answer.state.integers)
-        counts = add(at.counts, _timed(answer.counts, self._now() - began))
+        counts = at.counts + _timed(answer.counts, self._now() - began)
         self._at = Standing(state, answer.position, at.sums + answer.sums, counts)
         self._show(answer.position, counts)
         ends = answer.position.epoch > at.position.epoch
         if not ends and self._chronicle.is_due(answer.position.step, self._job.checkpoints.steps):
-            self._chronicle.keep(self._at, best_epoch(self._book.training.history, self._job))
+            self._chronicle.keep(self._at, self._best())
 
     def _end_epoch(self) -> None:
         """Measure the validation examples, write the epoch down, and keep a checkpoint where one is due."""
@@ -147,10 +151,11 @@ class Averager:
         self._check(merged.metrics)
         self._at = replace(at, sums=Sums(0, {}), counts=Counts())
         self._book.note(merged.ended(self._chronicle.attempt, epoch, self._now()))
-        verdict = judge(training.history, job, lambda _: None)
+        best = self._best()
+        is_wanted = is_over(training.history, job) or (job.early_stopping is not None and best == epoch)
         is_due = self._chronicle.is_due(step, job.checkpoints.steps) or (every is not None and epoch % every == 0)
-        if verdict.stop or verdict.save or is_due:
-            self._chronicle.keep(self._at, best_epoch(training.history, job))
+        if is_wanted or is_due:
+            self._chronicle.keep(self._at, best)
 
     def _check(self, metrics: dict[str, float]) -> None:
         if (cause := find_divergence(metrics)) is not None:

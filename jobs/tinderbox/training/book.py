@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tinderbox.checkpoint import Save
-from tinderbox.errors import BadInput, TinderboxError
+from tinderbox.errors import BadInput, TinderboxError, TrainingFailed
 from tinderbox.failure import Failure
 from tinderbox.training.history import Training
 from tinderbox.training.parts import Standing, read_part, write_part
@@ -86,13 +86,13 @@ class Chronicle:
     def fail(self, failure: Failure, place: Place | None = None) -> TinderboxError:
         """End the attempt by a failure that another one would end by, too, and return the error to raise."""
         self.end("failed", failure, place)
-        return TinderboxError(failure.cause)
+        return TrainingFailed(failure.cause)
 
-    def release(self, standing: Standing) -> None:
-        """End an attempt because its driver is asked to end, with all that was trained in safety."""
+    def release(self, standing: Standing, best: int | None) -> None:
+        """End an attempt because its driver is asked to end, with all that was trained, and the `best`, in safety."""
         if self._book.training.running is not None:
             if standing.position.step > self._saved:
-                self.keep(standing)
+                self.keep(standing, best)
             self.end("released", Failure("its driver was asked to end"))
 
     def abandon(self, error: TinderboxError) -> None:
@@ -104,7 +104,7 @@ class Chronicle:
         """Whether a checkpoint is due by steps: at a multiple of `every`, or at the first split that ends after it."""
         return every is not None and step // every > self._saved // every
 
-    def keep(self, standing: Standing, best: int | None = None) -> None:
+    def keep(self, standing: Standing, best: int | None) -> None:
         """Make a checkpoint; that of the epoch `best` stays, however many come after it."""
         at = standing.position
         sha256, size = self._book.keep(self.attempt, at, write_part(standing))

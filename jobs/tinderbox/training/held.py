@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,8 +69,6 @@ def build(bench: Bench) -> Built:
         _built.clear()  # before another one is there, for it may be large
         gc.unfreeze()
         recipe, data = bench.recipe, open_data(bench)
-        if recipe.job.deterministic:
-            _be_deterministic()
         target = data.train.y.shape[1:]
         task = Task(recipe.shape, recipe.classes, target, steps_of(recipe.examples, bench.batch))
         model = build_model(recipe.job, task, recipe.network, find_build(recipe, bench.code))
@@ -86,10 +86,19 @@ def settle(kind: type) -> None:
             gc.freeze()
 
 
-def _be_deterministic() -> None:
-    import tensorflow as tf
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Compute in the same order each time, where that is wanted, until the block ends: others use this process next."""
+    if not wanted:
+        yield
+        return
+    from tensorflow.python.framework import config  # TensorFlow's public part has no way back
 
-    tf.config.experimental.enable_op_determinism()
+    config.enable_op_determinism()
+    try:
+        yield
+    finally:
+        config.disable_op_determinism()
 
 
 def open_data(bench: Bench) -> Dataset:

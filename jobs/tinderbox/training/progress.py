@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from tinderbox.config import TrainJob
 from tinderbox.config.train import EarlyStopping
 from tinderbox.errors import BadInput
 from tinderbox.training.record import EpochEnded
-from tinderbox.training.records import Counts, EpochReport, Resume, Sums, Verdict
+from tinderbox.training.records import EpochReport, Resume, Sums, Verdict
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Merged:
 
 
 def merge(reports: Sequence[EpochReport]) -> Merged:
-    """Return one epoch as all workers together did it; the slowest one says how long it took."""
+    """Return one epoch as all workers together did it, which took as long as the slowest one of them.
+
+    In exchange the one spent most that waited most, and no worker spends more there than it takes in all: where its
+    two clocks differ by a little, the shorter time counts.
+    """
     train = _total(report.train for report in reports)
     validation = _total(report.validation for report in reports)
     counts = [report.counts for report in reports]
@@ -56,19 +63,7 @@ def merge(reports: Sequence[EpochReport]) -> Merged:
         workers=len(reports),
         sent=sum(count.sent for count in counts),
         dense=sum(count.dense for count in counts),
-        sync_seconds=max(count.sync_seconds for count in counts),
-    )
-
-
-def add(first: Counts, second: Counts) -> Counts:
-    """Return what was done in both together, one after the other."""
-    return Counts(
-        steps=first.steps + second.steps,
-        examples=first.examples + second.examples,
-        seconds=first.seconds + second.seconds,
-        sync_seconds=first.sync_seconds + second.sync_seconds,
-        sent=first.sent + second.sent,
-        dense=first.dense + second.dense,
+        sync_seconds=max(min(count.sync_seconds, count.seconds) for count in counts),
     )
 
 
@@ -93,6 +88,8 @@ class Course:
 def follow(history: Sequence[EpochEnded], stopping: EarlyStopping) -> Course:
     """Return where early stopping stands after a history; as in Keras, an epoch is better by more than `min_delta`.
 
+    The first one is the best until another is better, and every number is better than one that is none.
+
     Raises:
         BadInput: The history has no such metric.
     """
@@ -103,7 +100,7 @@ def follow(history: Sequence[EpochEnded], stopping: EarlyStopping) -> Course:
             raise BadInput(f"early_stopping: metric must be one of {known}, got {stopping.metric!r}")
         value = stopping.sign * row.metrics[stopping.metric]
         if course.best is None or value < least - stopping.min_delta:
-            course, least = Course(row.epoch, 0), value
+            course, least = Course(row.epoch, 0), math.inf if math.isnan(value) else value
         else:
             course = Course(course.best, course.waited + 1)
     return course
@@ -136,4 +133,13 @@ def judge(history: Sequence[EpochEnded], job: TrainJob, kept: Callable[[int], Re
     epoch, best, over = history[-1].epoch, best_epoch(history, job), is_over(history, job)
     if job.early_stopping is None or best is None:
         return Verdict(stop=over)
-    return Verdict(stop=over, save=best == epoch, best=kept(best) if over and best != epoch else None)
+    return Verdict(stop=over, save=best == epoch, best=find_best(best, kept) if over and best != epoch else None)
+
+
+def find_best(best: int, kept: Callable[[int], Resume | None]) -> Resume | None:
+    """Return the checkpoint at the end of the best epoch; where there is none any more, that is said."""
+    if (found := kept(best)) is None:
+        LOG.warning(
+            "the checkpoint of epoch %d, the best one, is gone or damaged; the model is that of the last epoch", best
+        )
+    return found

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tinderbox.errors import TinderboxError
 from tinderbox.failure import Failure
-from tinderbox.training.progress import add
 from tinderbox.training.record import Outcome
 from tinderbox.training.records import Counts, Position, Sums
 from tinderbox.training.state import State
@@ -54,7 +53,8 @@ class Answer:
 
     `state` is the mean over shares, in which each counts by its `weight`, the examples it was trained on; `position` is
     the one after the steps. What a work has no answer to is empty. `places` says who did the shares, and `again` which
-    of them Spark had to compute more than once. `failed` is what a share has raised.
+    of them Spark had to compute more than once. `failed` is what a share has raised, and `passing` the same where it is
+    nobody's mistake, such as a file that cannot be read for a moment.
     """
 
     weight: int = 0
@@ -67,6 +67,7 @@ class Answer:
     places: tuple[Place, ...] = ()
     again: tuple[Place, ...] = ()
     failed: tuple[Place, Failure] | None = None
+    passing: tuple[Place, Failure] | None = None
 
 
 def join(answers: Sequence[Answer]) -> Answer:
@@ -74,7 +75,7 @@ def join(answers: Sequence[Answer]) -> Answer:
     first, *others = answers
     counts = first.counts
     for answer in others:
-        both = add(counts, answer.counts)
+        both = counts + answer.counts
         steps, seconds = max(counts.steps, answer.counts.steps), max(counts.seconds, answer.counts.seconds)
         waited = max(counts.sync_seconds, answer.counts.sync_seconds)
         counts = Counts(steps, both.examples, seconds, waited, both.sent, both.dense)
@@ -90,6 +91,7 @@ def join(answers: Sequence[Answer]) -> Answer:
         places=tuple(place for answer in answers for place in answer.places),
         again=tuple(place for answer in answers for place in answer.again),
         failed=next((answer.failed for answer in answers if answer.failed is not None), None),
+        passing=next((answer.passing for answer in answers if answer.passing is not None), None),
     )
 
 
@@ -111,11 +113,11 @@ def _mean(states: Sequence[tuple[int, State]]) -> State:
 
 
 class RoundLost(TinderboxError):
-    """A round did not come to its end, by nobody's mistake: it may be run again."""
+    """A round did not come to its end, by nobody's mistake: it may be run again; `place` is the share's, if known."""
 
-    def __init__(self, outcome: Outcome, cause: str) -> None:
+    def __init__(self, outcome: Outcome, cause: str, details: str = "", place: Place | None = None) -> None:
         super().__init__(cause)
-        self.outcome, self.cause = outcome, cause
+        self.outcome, self.cause, self.details, self.place = outcome, cause, details, place
 
 
 class Rounds(Protocol):
@@ -125,5 +127,5 @@ class Rounds(Protocol):
         """Have `shares` workers do their shares from a state, and return their answers joined.
 
         Raises:
-            RoundLost: A share was lost more often than Spark repeats it, or is frozen.
+            RoundLost: A share was lost more often than Spark repeats it, is frozen, or could not be done for now.
         """

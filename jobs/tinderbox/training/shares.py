@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinderbox.data import Examples
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.failure import describe
 from tinderbox.models.state import set_stream
-from tinderbox.training.held import Bench, Built, build, open_data, settle
+from tinderbox.training.confusion import Batch, confuse
+from tinderbox.training.held import Bench, Built, build, deterministic, open_data, settle
 from tinderbox.training.metering import count_steps
 from tinderbox.training.records import Counts, Position, Sums
 from tinderbox.training.rounds import Answer, Begin, Export, Train, Validate, Work
@@ -29,11 +31,14 @@ _BLOCK = 256
 def do_share(work: Work, state: State, bench: Bench) -> Answer:
     """Return what a share comes to; what it raises is part of the answer, for Spark would only repeat it."""
     try:
-        answer = replace(_DO[type(work)](work, state, bench), places=(bench.place,))
+        with deterministic(bench.recipe.job.deterministic):
+            answer = replace(_DO[type(work)](work, state, bench), places=(bench.place,))
         settle(type(work))
         return answer
     except Exception as error:
-        return Answer(failed=(bench.place, describe(error, skip=Path(__file__).parent)))
+        told = bench.place, describe(error, skip=Path(__file__).parent)
+        is_passing = isinstance(error, TinderboxError) and not isinstance(error, BadInput)
+        return Answer(passing=told) if is_passing else Answer(failed=told)
 
 
 def _take(state: State, bench: Bench) -> Built:
@@ -138,7 +143,7 @@ def _validate(work: Validate, state: State, bench: Bench) -> Answer:
     blocks = [slice(start, min(start + _BLOCK, part.stop)) for start in range(part.start, part.stop, _BLOCK)]
     if not work.confusion:
         return Answer(sums=sum((_measure(model, examples, rows) for rows in blocks), start=Sums(0, {})))
-    return Answer(confusion=None if classes is None else _confuse(model, examples, blocks, classes))
+    return Answer(confusion=confuse(_predict(model, examples, blocks), classes))
 
 
 def _measure(model: Any, examples: Examples, rows: slice) -> Sums:
@@ -147,19 +152,9 @@ def _measure(model: Any, examples: Examples, rows: slice) -> Sums:
     return _weigh(model.test_on_batch(*both, return_dict=True), rows.stop - rows.start)
 
 
-def _confuse(model: Any, examples: Examples, blocks: Sequence[slice], classes: int) -> NDArray[np.int64]:
-    """Return how often examples of a class, by rows, are taken for which, by columns."""
-    counts = np.zeros((classes, classes), np.int64)
+def _predict(model: Any, examples: Examples, blocks: Sequence[slice]) -> Iterator[Batch]:
     for rows in blocks:
-        taken = _classify(model.predict_on_batch(_shorten(examples.x[rows])))
-        np.add.at(counts, (examples.y[rows].astype(np.int64), taken), 1)
-    return counts
-
-
-def _classify(outputs: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the classes that outputs mean; a single one is the probability of the second class."""
-    flat = outputs.reshape(len(outputs), -1)
-    return flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
+        yield examples.y[rows], model.predict_on_batch(_shorten(examples.x[rows]))
 
 
 def _export(work: Export, state: State, bench: Bench) -> Answer:

@@ -14,6 +14,7 @@ import pytest
 from pyspark import SparkContext
 
 from tinderbox.config import check_train
+from tinderbox.failure import Failure
 from tinderbox.spark import rounds
 from tinderbox.spark.rounds import SparkRounds, Telling, count_tasks
 from tinderbox.training.hearing import Hearing
@@ -228,6 +229,29 @@ def test_a_share_that_spark_computes_again_says_so(shared: list[Bench], monkeypa
     context = SimpleNamespace(attemptNumber=lambda: 1, resources=dict)
     monkeypatch.setattr(rounds, "TaskContext", SimpleNamespace(get=lambda: context))
     assert make(Spark()).run(WORK, STATE, 2).again == ((0, "node-a", "pod-b"), (1, "node-a", "pod-b"))
+
+
+def test_a_share_that_cannot_be_done_for_now_loses_the_round(
+    shared: list[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its place, after a pause; but where another share has failed, the round would fail again."""
+    pauses: list[int] = []
+    monkeypatch.setattr(SparkRounds, "_pause", lambda self: pauses.append(1))
+    told = Failure("t.parquet cannot be read", "Traceback ...")
+
+    def do_share(work: Work, state: State, bench: Bench) -> Answer:
+        if bench.rank == 1:
+            return Answer(passing=(bench.place, told))
+        return Answer(failed=(bench.place, told)) if bench.rank == 2 else Answer()
+
+    monkeypatch.setattr(rounds, "do_share", do_share)
+    made = make(Spark())
+    with pytest.raises(RoundLost, match=r"^t\.parquet cannot be read$") as raised:
+        made.run(WORK, STATE, 2)
+    lost = raised.value
+    assert (lost.outcome, lost.details, lost.place) == ("lost", "Traceback ...", (1, "node-a", "pod-b"))
+    assert pauses == [1], "or all attempts would be over in a moment"
+    assert made.run(WORK, STATE, 3).failed == ((2, "node-a", "pod-b"), told)
 
 
 GIVEN_UP = ": org.apache.spark.SparkException: Job aborted due to stage failure: Task 1 in stage 3.0 failed 4 times"

@@ -363,7 +363,45 @@ def test_a_driver_that_was_superseded_writes_nothing_more() -> None:
     assert book.training.running is not None
 
 
+def test_what_could_not_be_done_for_now_is_told_with_its_place() -> None:
+    """Files that cannot be read for a moment, say: the next attempt reads them; the record has whose share it was."""
+    wanted, whole = job(), trained()
+
+    def pass_by(number: int, work: Work) -> None:
+        if number == 3:
+            raise RoundLost("lost", "t.parquet cannot be read", "Traceback ...", (1, "node-1", "pod-1"))
+
+    book = average(wanted, Line(wanted, pass_by), Shelf(wanted))
+    assert outcomes(book) == [("lost", "t.parquet cannot be read"), ("complete", "")]
+    ended = book.training.attempts[0].ended
+    assert ended is not None
+    assert ended.member is not None
+    assert (ended.details, ended.member.rank, ended.member.node) == ("Traceback ...", 1, "node-1")
+    assert book.model == whole.model
+
+
 # Early stopping
+
+
+@pytest.mark.parametrize("step", [2, 12])
+def test_an_interrupt_leaves_the_best_epoch_where_it_is(step: int) -> None:
+    """The checkpoint of a driver that is asked to end in the third epoch does not push out that of the first one."""
+    wanted = job(early_stopping={"metric": "val_loss", "patience": 9}, checkpoints={"epochs": 9})
+    rounds, book = Line(wanted), Shelf(wanted)
+    fine = rounds.answer
+
+    def answer(work: Work, state: State, rank: int) -> Answer:
+        if isinstance(work, Train) and work.position.step == step:
+            raise KeyboardInterrupt
+        value = 1.0 + len(book.training.history)
+        answered = fine(work, state, rank)
+        return replace(answered, sums=Sums(1, {"loss": value})) if isinstance(work, Validate) else answered
+
+    rounds.answer = answer  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        average(wanted, rounds, book)
+    assert max(book.kept, key=lambda at: at.step).step == step
+    assert book.pruned[-1] == (1 if step > 5 else None)
 
 
 def test_training_stops_early_and_the_best_epoch_is_the_result() -> None:

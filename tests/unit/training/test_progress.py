@@ -76,6 +76,16 @@ def test_the_best_is_the_result_of_a_training_that_does_not_stop_early() -> None
     assert judge(history(5, 4, 3, 2, 1), job(early_stopping={}), lambda epoch: kept) == Verdict(True, True, None)
 
 
+def test_a_best_epoch_that_is_gone_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A model of another epoch is better than none, but not in silence; where it is not asked for, nothing is said."""
+    stopping = job(early_stopping={"patience": 2})
+    assert judge(history(3, 1, 2), stopping, lambda epoch: None) == Verdict()
+    assert not caplog.messages
+    assert judge(history(3, 1, 2, 1), stopping, lambda epoch: None) == Verdict(stop=True)
+    (told,) = caplog.messages
+    assert told.startswith("the checkpoint of epoch 2, the best one, is gone or damaged")
+
+
 def test_little_is_not_better() -> None:
     """By `min_delta`, as in Keras; an accuracy is to be high."""
     stopping = job(early_stopping={"metric": "val_top1", "min_delta": 0.1, "patience": 2})

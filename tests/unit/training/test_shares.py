@@ -14,7 +14,7 @@ from tests.unit.training.shelf import Shelf
 from tinderbox.config import TrainJob, check_train
 from tinderbox.config.train import Averaging
 from tinderbox.data import Dataset, load, pack, unpack
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.metrics.meter import NOBODY
 from tinderbox.models.building import Task, build_model
 from tinderbox.training.averaging import Averager
@@ -293,3 +293,39 @@ def test_a_mistake_of_the_user_is_told_once(data: Dataset, folder: Path) -> None
     assert "averaged_net.py" in attempt.ended.details
     assert attempt.ended.member is not None
     assert attempt.ended.member.node == "node"
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [(TinderboxError("t.parquet cannot be read"), True), (BadInput("no such column"), False), (OSError("no"), False)],
+)
+def test_what_is_nobodys_mistake_may_be_tried_again(
+    error: Exception, passing: bool, data: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Storage that does not answer for a moment; bad input, and what user code raises, would be so again."""
+
+    def read(bench: Bench) -> Dataset:
+        raise error
+
+    monkeypatch.setattr("tinderbox.training.held.open_data", read)
+    answer = Here(job(seed=13), data, folder).share(Begin(), State.empty(), 1)
+    told = answer.passing if passing else answer.failed
+    assert told is not None
+    assert told[0] == (1, "node", "pod")
+    assert str(error) in told[1].cause
+    assert (answer.failed if passing else answer.passing) is None
+
+
+def test_determinism_ends_with_the_share(data: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that Spark uses again, the next training must not pay for it; each share of its own has it."""
+    from tensorflow.python.framework import config
+
+    seen = []
+    monkeypatch.setattr(
+        "tinderbox.training.shares.collect",
+        lambda given: seen.append(config.is_op_determinism_enabled()) or State.empty(),
+    )
+    for wanted in (True, True, False):
+        Here(job(deterministic=wanted), data, folder).share(Begin(), State.empty(), 0)
+        assert not config.is_op_determinism_enabled()
+    assert seen == [True, True, False]
