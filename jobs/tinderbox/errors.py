@@ -4,6 +4,7 @@ TinderboxError           1   something stopped the job
 ├── BadInput             2   what was asked for cannot be run; nothing was started, nothing was lost
 ├── NoExecutor           3   executors do not arrive, or do not live
 ├── NoTrialSucceeded     4   the study ended and not one trial has a value
+├── TrainingFailed       5   a worker raised, or the loss is no number: another attempt would come to the same
 ├── Superseded           1   a later driver has taken over this run
 └── StaleAttempt         -   a slot speaks for an attempt that is no longer the trial's (HTTP 409)
 """
@@ -33,6 +34,12 @@ class NoTrialSucceeded(TinderboxError):
     """A study ended without one trial that has a value."""
 
     exit_code = 4
+
+
+class TrainingFailed(TinderboxError):
+    """A training's worker failed by what it does itself, as it would in another attempt; the message says by what."""
+
+    exit_code = 5
 
 
 class Superseded(TinderboxError):

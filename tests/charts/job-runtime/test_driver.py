@@ -13,7 +13,7 @@ def test_the_job_retries_what_another_try_can_help() -> None:
     assert spec["podReplacementPolicy"] == "Failed"
     disrupted, hopeless = spec["podFailurePolicy"]["rules"]
     assert disrupted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    assert (hopeless["action"], hopeless["onExitCodes"]["values"]) == ("FailJob", [2, 3, 4])
+    assert (hopeless["action"], hopeless["onExitCodes"]["values"]) == ("FailJob", [2, 3, 4, 5])
     assert hopeless["onExitCodes"]["containerName"] == spec["template"]["spec"]["containers"][0]["name"]
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
 

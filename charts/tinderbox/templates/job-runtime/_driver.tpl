@@ -20,7 +20,7 @@ spec:
       - action: Ignore
         onPodConditions: [{type: DisruptionTarget, status: "True"}]
       - action: FailJob
-        onExitCodes: {containerName: driver, operator: In, values: [2, 3, 4]}
+        onExitCodes: {containerName: driver, operator: In, values: [2, 3, 4, 5]}
   template:
     metadata:
       labels:
