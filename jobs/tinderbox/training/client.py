@@ -33,7 +33,6 @@ from tinderbox.training.messages import (
     Watch,
 )
 from tinderbox.training.metering import count_steps
-from tinderbox.training.progress import add
 from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Verdict
 from tinderbox.web.client import Connection
 
@@ -89,7 +88,7 @@ class WorkerChannel(Connection):
             TinderboxError: The driver does not answer any more.
         """
         with self._lock:
-            self._position, self._done = position, add(self._done, done)
+            self._position, self._done = position, self._done + done
         if self._trouble is not None:
             raise self._trouble
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -60,6 +60,7 @@ class Loop:
         self._position = Position()
         self._schedule: Schedule | None = None
         self._begun: NDArray[np.float64] | None = None  # what the epoch had come to in the checkpoint
+        self._began = 0.0  # since when seconds are not counted yet
         self._taken = 0  # examples behind the metrics of the epoch
         self._counts = self._told = Counts()
         self._tell_at = 0.0
@@ -93,7 +94,7 @@ class Loop:
         self._schedule = schedule = self._set.schedules(self._position)
         self._exchange.begin(schedule)
         self._counts = self._told = Counts()
-        self._taken = 0
+        self._taken, self._began = 0, time.monotonic()
         if len(schedule):
             epoch = self._position.epoch
             self._model.fit(
@@ -108,13 +109,15 @@ class Loop:
         train = self._scores.sums(self._taken)
         self._position = Position(self._position.epoch + 1, 0, self._position.step)
         self._exchange.settle(self._position)
+        self._pass_time()
         self._tell()
         report = EpochReport(
             self._rank, self._position.epoch, train, self._scores.look(), self._counts, step=self._position.step
         )
         verdict = self._channel.end_epoch(report)
         every = self._job.checkpoints.every_epochs
-        if verdict.save or (every is not None and self._position.epoch % every == 0) or self._is_due():
+        wanted = verdict.stop or verdict.save  # there is something to go on from, whatever ends this process now
+        if wanted or (every is not None and self._position.epoch % every == 0) or self._is_due():
             self._save()
         return verdict
 
@@ -131,22 +134,26 @@ class Loop:
         schedule, position = self._schedule, self._position
         assert schedule is not None  # noqa: S101 - a step belongs to an epoch
         self._position = Position(position.epoch, int(schedule.done[number]), position.step + 1)
-        examples, now = int(schedule.counts[number]), time.monotonic()
+        examples = int(schedule.counts[number])
         self._taken += examples
-        done = self._counts
-        self._counts = replace(
-            done, steps=done.steps + 1, examples=done.examples + examples, seconds=done.seconds + now - self._began
-        )
-        self._began = now
+        self._counts += Counts(1, examples)
         self._exchange.after_step(self._position)
+        self._pass_time()
         last = number + 1 == len(schedule)  # the epoch is ended first, and saved with its end
         if self._is_due() and not last:
             self._exchange.settle(self._position)
+            self._pass_time()
             self._save()
             self._began = time.monotonic()
-        if now >= self._tell_at:
+        if self._began >= self._tell_at:
             self._scores.check(self._position)
             self._tell()
+
+    def _pass_time(self) -> None:
+        """Count the seconds since the last call: of steps with all of their exchange, but not of saving."""
+        now = time.monotonic()
+        self._counts += Counts(seconds=now - self._began)
+        self._began = now
 
     def _is_due(self) -> bool:
         every = self._job.checkpoints.steps
@@ -155,14 +162,10 @@ class Loop:
     def _tell(self) -> None:
         """Tell the driver what was done since it was told last."""
         traffic = self._exchange.traffic()
-        done = self._counts = replace(
-            self._counts,
-            sync_seconds=self._counts.sync_seconds + traffic.seconds,
-            sent=self._counts.sent + traffic.sent,
-            dense=self._counts.dense + traffic.dense,
-        )
-        self._channel.beat(self._position, _difference(done, self._told))
-        self._told, self._tell_at = done, time.monotonic() + _TELL_SECONDS
+        done = self._counts + Counts(sync_seconds=traffic.seconds, sent=traffic.sent, dense=traffic.dense)
+        self._channel.beat(self._position, done - self._told)
+        self._counts = self._told = done
+        self._tell_at = time.monotonic() + _TELL_SECONDS
 
     def _save(self) -> None:
         """Save this worker's part of a checkpoint of where training stands."""
@@ -205,10 +208,9 @@ class Loop:
         return path
 
     def _finish(self) -> None:
-        classes = self._set.classes
-        confusion = self._scores.confuse(classes) if classes is not None else None
-        model = self._model
-        self._channel.finish(None if self._rank else lambda file: save_model(model, file), confusion)
+        confusion, model = self._scores.confuse(self._set.classes), self._model
+        counts = None if confusion is None else confusion.tolist()
+        self._channel.finish(None if self._rank else lambda file: save_model(model, file), counts)
 
 
 def _callback(loop: Loop) -> keras.callbacks.Callback:
@@ -222,14 +224,3 @@ def _callback(loop: Loop) -> keras.callbacks.Callback:
             loop.end_step(batch)
 
     return Steps()
-
-
-def _difference(new: Counts, old: Counts) -> Counts:
-    return Counts(
-        new.steps - old.steps,
-        new.examples - old.examples,
-        new.seconds - old.seconds,
-        new.sync_seconds - old.sync_seconds,
-        new.sent - old.sent,
-        new.dense - old.dense,
-    )

@@ -37,7 +37,6 @@ class Join:
     host: str
     address: str
     request: int
-    leaving: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, config=_FROZEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinderbox.errors import TinderboxError
+from tinderbox.training.confusion import Batch, confuse
 from tinderbox.training.feed import Feed
 from tinderbox.training.records import Position, Sums
 
@@ -46,6 +48,8 @@ class Scores:
 
     def sums(self, examples: int) -> Sums:
         """Return the metrics that the model holds as sums over so many examples."""
+        if not examples:  # of a model that has taken no step Keras knows no metric
+            return Sums(0, {})
         sums = {name: float(value) * examples for name, value in self._model.get_metrics_result().items()}
         # Keras counts an example that only stands in with its loss, which is zero, and with no other metric.
         return Sums(examples, {**sums, "loss": float(_value(self._model.metrics[0].total))})
@@ -77,16 +81,14 @@ class Scores:
         self._model.evaluate(self._held_out, verbose=0)
         return self.sums(self._looks.stop - self._looks.start)
 
-    def confuse(self, classes: int) -> list[list[int]] | None:
-        """Return how many validation examples of each class, by rows, were taken for which."""
-        if self._validation is None:
-            return None
-        counts = np.zeros((classes, classes), np.int64)
+    def confuse(self, classes: int | None) -> NDArray[np.int64] | None:
+        """Return how many validation examples of each class, by rows, were taken for which, None where none are."""
+        return None if self._validation is None else confuse(self._predict(self._validation), classes)
+
+    def _predict(self, validation: Feed) -> Iterator[Batch]:
         if self._held_out is not None:
             outputs = self._model.predict(self._held_out, verbose=0)
-            found = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
-            np.add.at(counts, (self._validation.targets(self._looks.start, self._looks.stop), found), 1)
-        return counts.tolist()
+            yield validation.targets(self._looks.start, self._looks.stop), outputs
 
 
 def _value(variable: Any) -> NDArray[Any]:

@@ -63,7 +63,7 @@ class Synchronous:
         real = [variable for variable in variables if "float" in str(variable.dtype)]
         values = [np.asarray(variable).astype(np.float64) for variable in real]
         flat = np.concatenate([value.ravel() for value in values])
-        shared = np.asarray(self._add_up(tf.constant(flat if self._rank == 0 else 0 * flat), _STATE))
+        shared = np.asarray(self._add_up(tf.constant(flat if self._rank == 0 else np.zeros_like(flat)), _STATE))
         for variable, part, value in zip(real, _cut(shared, values), values, strict=True):
             variable.assign(part.reshape(value.shape))
 

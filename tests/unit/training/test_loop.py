@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ import pytest
 
 from tests.unit.training.working import Door, Told, make_recipe
 from tinderbox.models.building import Task, build_model
+from tinderbox.training import confusion, worker
+from tinderbox.training.exchange import Alone, Traffic
 from tinderbox.training.recipe import Recipe
-from tinderbox.training.records import Assignment, Resume, Verdict
+from tinderbox.training.records import Assignment, Counts, Position, Resume, Verdict
+from tinderbox.training.sampling import schedule
 from tinderbox.training.worker import Over, Work, take_part
 
 RNG = np.random.default_rng(0)
@@ -92,7 +96,7 @@ def test_a_run_that_stops_early_goes_back_to_its_best_epoch(tmp_path: Path, data
     verdicts = {2: Verdict(save=True), 3: Verdict(stop=True, best=best.resume(4))}
     over, told = run(folder, recipe(data, epochs=9, checkpoints={"epochs": 9}), data, verdicts=verdicts)
     assert over == Over("complete")
-    assert [note["epoch"] for note in told.notes("saves")] == [2]
+    assert [note["epoch"] for note in told.notes("saves")] == [2, 3], "the last one too, to go on from"
     assert len(told.notes("reports")) == 3
     for mine, theirs in zip(told.model().get_weights(), best.model().get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -151,3 +155,104 @@ def test_averages_of_weights_are_taken_once(tmp_path: Path, data: Path) -> None:
     _, without = run(tmp_path / "plain", plain, data)
     assert told.history == without.history
     assert not np.allclose(told.model().get_weights()[0], without.model().get_weights()[0])
+
+
+class Late(Alone):
+    """Others have ended the first epoch already, but for telling of it, as is so for one that replaces a lost one."""
+
+    every_worker_saves = True
+
+    def attach(self, model: Any, position: Position) -> Position:
+        """Take over where they are."""
+        return Position(0, 54, 4)
+
+
+def test_a_worker_that_comes_at_the_end_of_an_epoch(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Has no metric of training to tell of it, looks at its validation examples, and goes on with the next."""
+    monkeypatch.setattr(worker, "_exchange", lambda *_: Late())
+    over, told = run(tmp_path / "work", recipe(data, epochs=2), data)
+    assert over == Over("complete")
+    first, second = told.notes("reports")
+    assert (first["epoch"], first["train"], first["counts"]["steps"]) == (1, {"examples": 0, "sums": {}}, 0)
+    assert (first["validation"]["examples"], second["train"]["examples"]) == (18, 54)
+    assert [note["step"] for note in told.notes("saves")] == [4, 8]
+
+
+def test_training_ends_with_a_checkpoint(tmp_path: Path, data: Path) -> None:
+    """Though none is due by epochs or by steps: raised epochs go on from it, and what is lost in finishing, too."""
+    for number, due in enumerate(({"epochs": 2}, {"steps": 100})):
+        verdicts = {3: Verdict(stop=True)}
+        over, told = run(tmp_path / f"{number}", recipe(data, epochs=3, checkpoints=due), data, verdicts=verdicts)
+        assert over == Over("complete")
+        assert told.notes("saves")[-1] == {"epoch": 3, "examples": 0, "step": 12}
+
+
+class Slow(Alone):
+    """An exchange that takes long after steps, and longer at the end of an epoch and before a checkpoint."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def after_step(self, position: Position) -> None:
+        """Take a while."""
+        self._spend(0.05)
+
+    def settle(self, position: Position) -> None:
+        """Take a while."""
+        self._spend(0.5)
+
+    def _spend(self, seconds: float) -> None:
+        began = time.perf_counter()
+        time.sleep(seconds)
+        self._seconds += time.perf_counter() - began
+
+    def traffic(self) -> Traffic:
+        """Tell how long it was."""
+        spent, self._seconds = self._seconds, 0.0
+        return Traffic(spent)
+
+
+def test_all_time_in_exchange_is_time_of_the_epoch(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends it and what comes before a checkpoint too, in what is told meanwhile and in what is told of it."""
+    monkeypatch.setattr(worker, "_exchange", lambda *_: Slow())
+    over, told = run(tmp_path / "work", recipe(data, epochs=2, checkpoints={"steps": 2}), data)
+    assert over == Over("complete")
+    counts = [Counts(**report["counts"]) for report in told.notes("reports")]
+    assert all(4 * 0.05 + 2 * 0.5 <= count.sync_seconds <= count.seconds for count in counts)
+    heard = Counts()
+    for _, done in told.notes("beats"):
+        heard += Counts(**done)
+        assert heard.sync_seconds <= heard.seconds
+    assert heard.seconds == pytest.approx((counts[0] + counts[1]).seconds)
+
+
+def test_what_only_stands_in_counts_for_nothing_after_other_workers_too(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the 28 examples that one worker has left of an epoch two take 27 and 1, so the second has none in the end."""
+    frozen = {"optimizer": {"name": "sgd", "learning_rate": 1e-12}}
+    _, alone = run(
+        tmp_path / "work", recipe(data, batch={"size": 26, "per": "all"}, checkpoints={"steps": 1}, **frozen), data
+    )
+    monkeypatch.setattr(worker, "_exchange", lambda *_: Alone())
+    wanted = recipe(data, batch={"size": 27, "per": "all"}, workers=2, **frozen)
+    resume, folder = alone.resume(1), alone.folder
+    assert resume.position == Position(0, 26, 1)
+    over = take_part(Work(wanted, folder, data, Door(folder)), Assignment(1, 1, 2, ("", ""), resume), sigmoid)
+    assert over == Over("complete")
+    train = Told(folder, 2).notes("reports", 1)[0]["train"]
+    rows = schedule(54, 27, 2, 1, 0, resume.position).step(0)
+    x, y = (np.load(data / f"{name}.npy")[rows] for name in ("x_train", "y_train"))
+    likely = alone.model().predict(x, verbose=0)[:, 0]
+    assert train["examples"] == len(rows) == 13
+    assert train["sums"]["top1"] == pytest.approx(((likely > 0.5) == y).sum(), abs=1e-3)
+    assert train["sums"]["loss"] == pytest.approx(-np.log(np.where(y == 1, likely, 1 - likely)).sum(), rel=1e-4)
+
+
+def test_very_many_classes_have_no_confusion(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message of the square of them would be too large; training ends well all the same."""
+    monkeypatch.setattr(confusion, "LARGEST", 1)
+    over, told = run(tmp_path / "work", recipe(data), data)
+    assert (over, told.notes("confusion")) == (Over("complete"), [None])

@@ -105,3 +105,24 @@ def test_what_is_no_number_is_told() -> None:
     assert find_divergence({"loss": 1.0, "top1": 0.0}) is None
     assert "loss is nan" in str(find_divergence({"loss": math.nan}))
     assert "val_loss is inf" in str(find_divergence({"loss": 1.0, "val_loss": math.inf}))
+
+
+def test_a_first_epoch_that_is_no_number_is_not_the_best_for_ever() -> None:
+    """Any number is better; where none comes, the first epoch stays, and patience ends."""
+    stopping = job(early_stopping={"patience": 3})
+    assert best_epoch(history(math.nan, 3, math.nan, 2), stopping) == 4
+    assert best_epoch(history(math.nan, math.nan), stopping) == 1
+    assert is_over(history(*[math.nan] * 4), stopping)
+
+
+def test_no_worker_spends_more_in_exchange_than_in_all() -> None:
+    """Though two clocks tell of it, and though not the same worker may have the most of each."""
+    merged = merge([report(0, 3, 1.0, 0, Counts(1, 3, 2.0, 2.5)), report(1, 3, 1.0, 0, Counts(1, 3, 1.5, 0.5))])
+    assert (merged.seconds, merged.sync_seconds) == (2.0, 2.0)
+
+
+def test_counts_add_up() -> None:
+    """Each by itself, and back again."""
+    first, second = Counts(1, 2, 3.0, 4.0, 5, 6), Counts(10, 20, 30.0, 40.0, 50, 60)
+    assert first + second == Counts(11, 22, 33.0, 44.0, 55, 66)
+    assert first + second - first == second

@@ -17,6 +17,7 @@ from tinderbox.data import Dataset, load, pack, unpack
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.metrics.meter import NOBODY
 from tinderbox.models.building import Task, build_model
+from tinderbox.training import confusion
 from tinderbox.training.averaging import Averager
 from tinderbox.training.held import Bench
 from tinderbox.training.recipe import Recipe
@@ -329,3 +330,14 @@ def test_determinism_ends_with_the_share(data: Dataset, folder: Path, monkeypatc
         Here(job(deterministic=wanted), data, folder).share(Begin(), State.empty(), 0)
         assert not config.is_op_determinism_enabled()
     assert seen == [True, True, False]
+
+
+def test_very_many_classes_have_no_confusion(data: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be as large as the square of them on every worker."""
+    one, state = Here(job(seed=21), data, folder), Here(job(seed=21), data, folder).run(Begin(), State.empty(), 2).state
+    counted = one.run(Validate(confusion=True), state, 2).confusion
+    assert counted is not None
+    assert counted.sum() == len(data.validation)
+    monkeypatch.setattr(confusion, "LARGEST", 9)
+    answer = one.run(Validate(confusion=True), state, 2)
+    assert (answer.failed, answer.confusion) == (None, None)
