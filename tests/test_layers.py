@@ -68,6 +68,7 @@ DOORS = {
     "pydantic": {
         "config",
         "inference.summary",
+        "journal",
         "sweeping.events",
         "sweeping.messages",
         "sweeping.routes",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from tinderbox.errors import TinderboxError
 
@@ -30,23 +32,62 @@ class Log(Protocol):
         """
 
 
-def decoded(segments: Iterable[bytes], decode: Callable[[bytes], E]) -> Iterator[tuple[str, E]]:
-    """Return what is on the lines of a record, with the words for where each one is.
+class Events(Generic[E]):
+    """The events of a record as JSON lines, and back; `union` is of all that there are, told apart by their `type`."""
 
-    A last line that was torn by a crash was never acknowledged, and is dropped.
+    def __init__(self, union: Any) -> None:
+        # A union does not take over how its members write NaN: it would become null, which is no number for a reader.
+        self._adapter: TypeAdapter[E] = TypeAdapter(
+            Annotated[union, Field(discriminator="type")], config=ConfigDict(ser_json_inf_nan="strings")
+        )
 
-    Raises:
-        TinderboxError: A line inside a segment is not what `decode` knows.
-    """
-    for number, segment in enumerate(segments, start=1):
-        *lines, _ = segment.split(b"\n")
-        for line_number, line in enumerate(lines, start=1):
-            place = f"line {line_number} of segment {number}"
+    def encode(self, event: E) -> bytes:
+        """Return an event as one JSON line; NaN and infinities become texts, so that every JSON reader can read it."""
+        return self._adapter.dump_json(event) + b"\n"
+
+    def decode(self, line: bytes) -> E:
+        """Return the event of one JSON line.
+
+        Raises:
+            ValueError: The line is not a whole, known event.
+        """
+        return self._adapter.validate_json(line)
+
+    def replay(self, segments: Iterable[bytes]) -> Iterator[E]:
+        """Return the events of a record; a last line that was torn by a crash was never acknowledged and is dropped.
+
+        Raises:
+            TinderboxError: A line inside a segment is not an event.
+        """
+        for _, event in self._placed(segments):
+            yield event
+
+    def rebuild(self, segments: Iterable[bytes], apply: Callable[[E], None]) -> None:
+        """Have each event of a record applied to what they add up to.
+
+        Raises:
+            TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
+        """
+        for place, event in self._placed(segments):
             try:
-                event = decode(line)
-            except ValueError as error:
-                raise TinderboxError(f"the record is damaged: {place} is no event; restore it from a backup") from error
-            yield place, event
+                apply(event)
+            except (KeyError, IndexError) as error:
+                raise TinderboxError(
+                    f"the record is damaged: {place} does not follow from those before it; restore it from a backup"
+                ) from error
+
+    def _placed(self, segments: Iterable[bytes]) -> Iterator[tuple[str, E]]:
+        """Yield events, each with the words for where it is."""
+        for number, segment in enumerate(segments, start=1):
+            *lines, _ = segment.split(b"\n")
+            for line_number, line in enumerate(lines, start=1):
+                place = f"line {line_number} of segment {number}"
+                try:
+                    event = self.decode(line)
+                except ValueError as error:
+                    damaged = f"the record is damaged: {place} is no event; restore it from a backup"
+                    raise TinderboxError(damaged) from error
+                yield place, event
 
 
 class Lines:

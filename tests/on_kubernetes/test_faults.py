@@ -18,7 +18,7 @@ from tests.on_kubernetes.evidence import Taken, lost, not_released, redone_too_m
 from tests.on_kubernetes.release import DIGITS, SMALL
 from tinderbox.api.result import open_study
 from tinderbox.spark.jobs import LEAVING
-from tinderbox.sweeping.journal import replay
+from tinderbox.sweeping.events import replay
 
 if TYPE_CHECKING:
     from tests.on_kubernetes.observer import Swept

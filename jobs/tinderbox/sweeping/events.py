@@ -5,12 +5,13 @@ Each event is one JSON line of the study's record. Times are Unix seconds of the
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from tinderbox.config import AnyParameter, Value
+from tinderbox.journal import Events
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
@@ -243,21 +244,5 @@ Event = (
     | StudyEnded
 )
 
-# A union does not take over how its members write NaN: it would become null, which no reader takes back as a number.
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(
-    Annotated[Event, Field(discriminator="type")], config=ConfigDict(ser_json_inf_nan="strings")
-)
-
-
-def encode(event: Event) -> bytes:
-    """Return an event as one JSON line; NaN and infinities become texts, so that every JSON reader can read it."""
-    return _ADAPTER.dump_json(event) + b"\n"
-
-
-def decode(line: bytes) -> Event:
-    """Return the event of one JSON line.
-
-    Raises:
-        ValueError: The line is not a whole, known event.
-    """
-    return _ADAPTER.validate_json(line)
+EVENTS = Events[Event](Event)
+encode, decode, replay = EVENTS.encode, EVENTS.decode, EVENTS.replay

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from tinderbox.config import Constraint, Metric
-from tinderbox.errors import TinderboxError
-from tinderbox.journal import Lines, Log, decoded
-from tinderbox.sweeping.events import CheckpointSaved, Event, Reported, decode, encode
+from tinderbox.journal import Lines, Log
+from tinderbox.sweeping.events import EVENTS, CheckpointSaved, Event, Reported, encode
 from tinderbox.sweeping.study import Study
-
-
-def replay(segments: Iterable[bytes]) -> Iterator[Event]:
-    """Return the events of a record; a last line that was torn by a crash was never acknowledged and is dropped.
-
-    Raises:
-        TinderboxError: A line inside a segment is not an event.
-    """
-    for _, event in decoded(segments, decode):
-        yield event
 
 
 def rebuild(
@@ -34,13 +23,7 @@ def rebuild(
         TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
     """
     study = Study(metric, direction, further, constraints)
-    for place, event in decoded(segments, decode):
-        try:
-            study.apply(event)
-        except (KeyError, IndexError) as error:
-            raise TinderboxError(
-                f"the record is damaged: {place} does not follow from those before it; restore it from a backup"
-            ) from error
+    EVENTS.rebuild(segments, study.apply)
     return study
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinderbox.errors import TinderboxError
-from tinderbox.journal import decoded
 from tinderbox.training.record import (
+    EVENTS,
     AttemptBegan,
     AttemptEnded,
     CheckpointKept,
@@ -18,7 +17,6 @@ from tinderbox.training.record import (
     RunBegan,
     RunEnded,
     WorkerReplaced,
-    decode,
 )
 
 
@@ -128,11 +126,5 @@ def rebuild(segments: Iterable[bytes]) -> Training:
         TinderboxError: A line inside a segment is not an event, or tells of what was never begun.
     """
     training = Training()
-    for place, event in decoded(segments, decode):
-        try:
-            training.apply(event)
-        except IndexError as error:
-            raise TinderboxError(
-                f"the record is damaged: {place} does not follow from those before it; restore it from a backup"
-            ) from error
+    EVENTS.rebuild(segments, training.apply)
     return training

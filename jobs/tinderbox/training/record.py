@@ -5,13 +5,12 @@ Each event is one JSON line of the run's record. Times are Unix seconds of the d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from tinderbox.journal import decoded
+from tinderbox.journal import Events
 from tinderbox.training.records import Position, Resume
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
@@ -158,30 +157,5 @@ class RunEnded:
 
 Event = RunBegan | AttemptBegan | WorkerReplaced | EpochEnded | CheckpointKept | AttemptEnded | RunEnded
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(
-    Annotated[Event, Field(discriminator="type")], config=ConfigDict(ser_json_inf_nan="strings")
-)
-
-
-def encode(event: Event) -> bytes:
-    """Return an event as one JSON line; NaN and infinities become texts, so that every JSON reader can read it."""
-    return _ADAPTER.dump_json(event) + b"\n"
-
-
-def decode(line: bytes) -> Event:
-    """Return the event of one JSON line.
-
-    Raises:
-        ValueError: The line is not a whole, known event.
-    """
-    return _ADAPTER.validate_json(line)
-
-
-def replay(segments: Iterable[bytes]) -> Iterator[Event]:
-    """Return the events of a record; a last line that was torn by a crash was never acknowledged and is dropped.
-
-    Raises:
-        TinderboxError: A line inside a segment is not an event.
-    """
-    for _, event in decoded(segments, decode):
-        yield event
+EVENTS = Events[Event](Event)
+encode, decode = EVENTS.encode, EVENTS.decode

@@ -19,8 +19,9 @@ from tinderbox.sweeping.events import (
     StudyStarted,
     TrialProposed,
     encode,
+    replay,
 )
-from tinderbox.sweeping.journal import Journal, rebuild, replay
+from tinderbox.sweeping.journal import Journal, rebuild
 
 LINES = [encode(StudyStarted(time=1.0, generation=1)), encode(SlotJoined(time=2.0, slot="a", node="n"))]
 

@@ -20,9 +20,9 @@ from tinderbox.errors import StaleAttempt, Superseded, TinderboxError
 from tinderbox.sweeping import server
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.coordinator import Coordinator
-from tinderbox.sweeping.events import StudyEnded
+from tinderbox.sweeping.events import StudyEnded, replay
 from tinderbox.sweeping.history import State
-from tinderbox.sweeping.journal import Journal, rebuild, replay
+from tinderbox.sweeping.journal import Journal, rebuild
 from tinderbox.sweeping.messages import ASK, Ask, Finish, Heartbeat, Report
 from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.search import Proposer

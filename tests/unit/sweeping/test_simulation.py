@@ -36,9 +36,10 @@ from tinderbox.sweeping.events import (
     StudyStarted,
     TrialProposed,
     encode,
+    replay,
 )
 from tinderbox.sweeping.history import State, Trial
-from tinderbox.sweeping.journal import rebuild, replay
+from tinderbox.sweeping.journal import rebuild
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 from tinderbox.sweeping.rules import Rules
 from tinderbox.sweeping.rungs import Ladder
