@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,8 @@ class Shards:
     def read(self, rank: int, workers: int, folder: Path) -> Dataset:
         """Return a worker's examples as memory maps of files below a folder, where they are read into, once.
 
-        They are those of a range of rows, in the order of files and rows. There may be none for validation.
+        They are those of a range of rows, in the order of files and rows. There may be none for validation. What was
+        read there for another number of workers goes; what others of as many have read stays, for they may be at work.
 
         Raises:
             BadInput: There are fewer examples than workers, or a file is gone, broken, or not as it was.
@@ -81,6 +83,8 @@ class Shards:
         if self.counts[0] < workers:
             raise BadInput(f"data: {self.counts[0]} examples do not give each of {workers} workers one; use fewer")
         place = folder / f"shard-{self.digest[:16]}-{rank}-of-{workers}"
+        for other in set(folder.glob("shard-*")) - set(folder.glob(f"shard-*-of-{workers}")):
+            shutil.rmtree(other, ignore_errors=True)  # a process that has it open can still read it
         lay_out(lambda partial: self._write(rank, workers, partial), place)
         return open_packed(place)
 

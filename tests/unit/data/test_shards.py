@@ -145,6 +145,20 @@ def test_what_is_read_stays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(before.train.x, after.train.x)
 
 
+def test_what_was_read_for_other_workers_goes(tmp_path: Path) -> None:
+    """An attempt with fewer workers does not leave the rows of the one before on the disk, too; open maps live on."""
+    write(tmp_path, 60)
+    shards, scratch = plan(tmp_path), tmp_path / "scratch"
+    before = read_all(shards, 3, scratch)
+    for rank in (0, 1):
+        after = shards.read(rank, 2, scratch)
+        assert len(after.train) == shards.counts_of(rank, 2)[0]
+    left = sorted(path.name for path in scratch.glob("shard-*"))
+    assert len(left) == 2
+    assert all(name.endswith("of-2") for name in left), "the other worker's is still there"
+    assert sum(len(rows_of(each, "train")) for each in before) == shards.counts[0]
+
+
 def test_a_read_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """The next attempt begins anew, and so may find the file that is there again."""
     write(tmp_path, 30, 60)
