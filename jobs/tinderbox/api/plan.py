@@ -115,17 +115,30 @@ def check_continues(folder: StudyFolder, job: SweepJob, run: Run) -> None:
     check_kind(folder, job.storage)
     if not folder.exists():
         return
-    before, now, began = folder.read_job(), describe_job(job), folder.read_run()
+    before, now = folder.read_job(), describe_job(job)
     differing = differing_keys(before, now)
     if "budget" in differing and is_raised(before.get("budget", {}), now["budget"]):
         differing.remove("budget")
-    # The same key may name a folder or a file that holds something else now.
-    differing += [key for key in ("code", "data") if key not in differing and getattr(began, key) != getattr(run, key)]
+    differing += other_contents(folder.read_run(), run, ("code", "data"))
+    refuse_another(folder, differing, "a budget may only be raised; " if "budget" in differing else "")
+
+
+def other_contents(began: Run, now: Run, keys: Sequence[str]) -> list[str]:
+    """Return the keys behind which is something else now, though they may name the same folder or file as before."""
+    return [key for key in keys if getattr(began, key) != getattr(now, key)]
+
+
+def refuse_another(folder: RunFolder, differing: Sequence[str], allowed: str) -> None:
+    """Return if a run differs in no key from how it was begun; `allowed` says which difference would be none.
+
+    Raises:
+        BadInput: It does.
+    """
     if differing:
+        keys = " and ".join(dict.fromkeys(differing))
         raise BadInput(
-            f"study {job.name!r} exists and was begun with another {' and '.join(differing)}; "
-            f"{'a budget may only be raised; ' if 'budget' in differing else ''}"
-            "give this one another name, or start over with --fresh, in a notebook fresh=True"
+            f"{folder.kind} {folder.name!r} exists and was begun with another {keys}; "
+            f"{allowed}give this one another name, or start over with --fresh, in a notebook fresh=True"
         )
 
 
@@ -139,9 +152,11 @@ def check_kind(folder: RunFolder, storage: str) -> None:
         raise BadInput(f"name {folder.name!r} is a {kind}'s in {storage}; give the {folder.kind} one of its own")
 
 
-def differing_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the keys in which two jobs differ, but for those on which no trial's result depends."""
-    return [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
+def differing_keys(
+    before: Mapping[str, Any], now: Mapping[str, Any], without_effect: Sequence[str] = WITHOUT_EFFECT
+) -> list[str]:
+    """Return the keys in which two jobs differ, but for those on which no result depends, of a study's trials here."""
+    return [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in without_effect]
 
 
 def is_raised(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

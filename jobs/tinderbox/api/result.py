@@ -96,9 +96,7 @@ class SweepResult:
         attempt = trial.attempt if attempt is None else attempt
         if not 1 <= attempt <= trial.attempt:
             raise BadInput(f"trial {number} has attempts 1 to {trial.attempt}, got {attempt}")
-        name = log_name(number, attempt)
-        printed = self.folder.read(name).decode(errors="replace") if self.folder.has(name) else ""
-        return printed + trial.attempts[attempt - 1].details
+        return self.folder.read_log(log_name(number, attempt)) + trial.attempts[attempt - 1].details
 
     def _table(self, trials: list[Trial]) -> pd.DataFrame:
         import pandas as pd

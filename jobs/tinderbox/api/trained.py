@@ -120,8 +120,7 @@ class TrainResult:
         if worker not in found.members:
             known = ", ".join(map(str, sorted(found.members)))
             raise BadInput(f"attempt {number} has workers {known}, got {worker}")
-        name, end = worker_log_name(number, worker), found.ended
-        printed = self.folder.read(name).decode(errors="replace") if self.folder.has(name) else ""
+        end, printed = found.ended, self.folder.read_log(worker_log_name(number, worker))
         return printed + (end.details if end and end.member and end.member.rank == worker else "")
 
     def _repr_html_(self) -> str:

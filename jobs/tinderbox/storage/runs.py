@@ -147,6 +147,10 @@ class RunFolder:
         content: bytes = self._files.cat_file(self.path(name))
         return content
 
+    def read_log(self, name: str) -> str:
+        """Return what was printed into a file, nothing where nothing was."""
+        return self.read(name).decode(errors="replace") if self.has(name) else ""
+
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is no error."""
         with suppress(FileNotFoundError):

@@ -16,7 +16,7 @@ from tinderbox.sweeping.coordinator import Coordinator
 from tinderbox.sweeping.events import CheckpointSaved
 from tinderbox.sweeping.messages import ANSWER, ASK, DECISION, FINISH, HEARTBEAT, REPORT, Answer
 from tinderbox.sweeping.status import Status
-from tinderbox.web.routes import finite, guard, refuse
+from tinderbox.web.routes import finite, guard, refuse, send
 
 LARGEST_MESSAGE = 2 << 20
 """In bytes; what a trial printed is 256 KiB at most, and up to six times that where JSON must escape all of it."""
@@ -191,19 +191,12 @@ class Routes:
         """Send the state that an attempt goes on from."""
         trial, query = _trial(request), request.query
         path = self._host.coordinator.resume(trial, int(query["attempt"]), query["slot"])
-        blocks = self._files.send_checkpoint(path)
-        try:
-            first = await anext(blocks, b"")  # a file that cannot be opened is still refused with a reason
-        except FileNotFoundError:
+
+        def miss() -> web.Response:
             self._host.coordinator.miss(trial, path, self._host.now())
             return refuse(404, f"{path} is not in storage any more; the trial begins anew")
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(first)
-        async for block in blocks:
-            await response.write(block)
-        await response.write_eof()
-        return response
+
+        return await send(request, self._files.send_checkpoint(path), miss)
 
     async def status(self, request: web.Request) -> web.Response:
         """Reply with the study at a glance, once all that it tells of is safe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import math
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
@@ -36,6 +37,27 @@ def guard(token: str) -> Middleware:
 def refuse(status: int, reason: str) -> web.Response:
     """Return a refusal."""
     return web.json_response({"error": reason}, status=status)
+
+
+async def send(
+    request: web.Request, blocks: AsyncIterator[bytes], gone: Callable[[], web.Response]
+) -> web.StreamResponse:
+    """Reply with blocks as they come; with what `gone` returns where the first one shows that their file is not there.
+
+    Raises:
+        OSError: It cannot be read; as long as nothing was sent, that is told with a reason.
+    """
+    try:
+        first = await anext(blocks, b"")
+    except FileNotFoundError:
+        return gone()
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(first)
+    async for block in blocks:
+        await response.write(block)
+    await response.write_eof()
+    return response
 
 
 def finite(tree: Any) -> Any:
