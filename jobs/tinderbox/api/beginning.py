@@ -16,9 +16,10 @@ from tinderbox.api.ending import PARAMETERS, read_winner
 from tinderbox.api.inference import beside
 from tinderbox.config import TrainJob
 from tinderbox.config.network import Network
-from tinderbox.config.train import METRICS
+from tinderbox.config.train import ERRORS, METRICS
 from tinderbox.errors import BadInput, TinderboxError
 from tinderbox.models.building import Task, build_model
+from tinderbox.models.compiling import rescale
 from tinderbox.models.packing import PackedModel, pack_model
 from tinderbox.storage import StudyFolder
 from tinderbox.storage.fetching import fetched
@@ -74,6 +75,8 @@ def size_up(job: TrainJob, task: Task, network: PackedModel | None, function: Ca
     try:
         with undrawn():
             model = build_model(job, task, network, function)
+            _check_scaling(job, model)
+            check_loss(job, task, model)
     except TinderboxError:
         raise
     except Exception as error:  # whatever a user's function raises
@@ -82,6 +85,40 @@ def size_up(job: TrainJob, task: Task, network: PackedModel | None, function: Ca
     check_stopping(job, task, outputs_of(model, task))
     kept = [*model.weights, *model.optimizer.variables]
     return Size(_numbers(model.trainable_weights), _numbers(kept))
+
+
+def _check_scaling(job: TrainJob, model: Any) -> None:
+    """Return if the learning rate can go down with the number of workers, where that may be wanted some time.
+
+    Raises:
+        BadInput: It cannot.
+    """
+    if job.scales and job.optimizer is None:
+        rescale(getattr(model.optimizer, "inner_optimizer", model.optimizer), 0.5)
+
+
+def check_loss(job: TrainJob, task: Task, model: Any) -> None:
+    """Return if a model's loss and metrics can be had of some examples of zeros, and targets of zero and one.
+
+    Raises:
+        BadInput: They do not fit the targets.
+    """
+    count = 2 if outputs_of(model, task) != 2 else 3  # as many as outputs could be taken for these
+    x = np.zeros((count, *task.shape), np.float32)
+    y = np.zeros((count, *task.target), np.float32 if task.classes is None else np.int64)
+    y[1:] = 1
+    outputs = model(x, training=False)
+    try:
+        model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
+        model.compute_metrics(x, y, outputs)
+    except Exception as error:  # whatever Keras, TensorFlow or a user's loss raises
+        reason, _, _ = str(error).partition("\n")
+        loss = job.loss or getattr(model.loss, "name", None) or getattr(model.loss, "__name__", model.loss)
+        targets = f"targets of shape {task.target}" if task.classes is None else "classes as whole numbers"
+        raise BadInput(
+            f"loss: {loss} does not fit outputs of shape {tuple(outputs.shape[1:])} and {targets}: {reason}; "
+            "leave loss out, or name one that does"
+        ) from error
 
 
 @contextmanager
@@ -111,8 +148,7 @@ def check_stopping(job: TrainJob, task: Task, outputs: int) -> None:
     """
     if job.early_stopping is None:
         return
-    quantities = ("loss", "mae", "mse")
-    known = quantities if task.classes is None else tuple(name for name in METRICS if name not in quantities[1:])
+    known = ERRORS if task.classes is None else tuple(name for name in METRICS if name not in ERRORS[1:])
     if task.classes is not None and outputs == 1:
         known = ("loss", "top1")
     if job.early_stopping.metric.removeprefix("val_") not in known:

@@ -22,7 +22,7 @@ from tinderbox.training.recipe import Recipe
 from tinderbox.training.sampling import steps_of
 
 WITHOUT_EFFECT = ("attempts", "checkpoints", "storage")
-"""Keys of a job that may change while its training goes on: what is learnt does not depend on them."""
+"""Keys that may change while a training goes on: what is learnt does not depend on them, but on `attempts.scaling`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TrainPlan:
     @property
     def batch(self) -> int:
         """How many examples a step of all workers has."""
-        return batch_of(self.job)
+        return self.job.examples_of_a_step(self.job.workers)
 
     @property
     def steps(self) -> int:
@@ -77,7 +77,7 @@ def make_train_plan(
         material.shape,
         None if material.classes is None else len(material.classes),
         material.target,
-        steps_of(material.examples, batch_of(job)),
+        steps_of(material.examples, job.examples_of_a_step(job.workers)),
     )
     size = size_up(job, task, network, function)
     recipe = Recipe(
@@ -118,18 +118,13 @@ def identity(job: TrainJob, material: Material, objective: Objective, network: P
     return identify(job.name, describe_job(job), material.digest, code, model)
 
 
-def batch_of(job: TrainJob) -> int:
-    """Return how many examples a step of all workers has."""
-    return job.batch.size * (job.workers if job.batch.per == "worker" else 1)
-
-
 def check_batch(job: TrainJob, examples: int) -> None:
     """Return if a step of all workers has no more examples than there are, and each GPU of a worker gets one.
 
     Raises:
         BadInput: It has, or one does not.
     """
-    batch = batch_of(job)
+    batch = job.examples_of_a_step(job.workers)
     if batch > examples:
         each = f"{job.batch.size:,} on each of {job.workers} workers, " if job.batch.per == "worker" else ""
         raise BadInput(
@@ -157,6 +152,8 @@ def check_train_continues(folder: TrainFolder, job: TrainJob, run: Run) -> None:
     differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
     if "epochs" in differing and before.get("epochs", 0) < now["epochs"]:
         differing.remove("epochs")
+    if _scaling(before) != _scaling(now):
+        differing.append("attempts.scaling")
     # The same key may name a file or a folder that holds something else now.
     kept = [key for key in ("code", "data", "model") if getattr(began, key) != getattr(run, key)]
     differing += [key for key in kept if key not in differing]
@@ -166,3 +163,8 @@ def check_train_continues(folder: TrainFolder, job: TrainJob, run: Run) -> None:
             f"{'epochs may only be raised; ' if 'epochs' in differing else ''}"
             "give this one another name, or start over with --fresh, in a notebook fresh=True"
         )
+
+
+def _scaling(job: dict[str, Any]) -> Any:
+    """Return what a job that was kept says of learning rates with fewer workers."""
+    return job.get("attempts", {}).get("scaling")

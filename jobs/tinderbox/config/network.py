@@ -67,6 +67,12 @@ class Optimizer(Closed):
     def _check_schedule(self) -> Optimizer:
         if self.schedule is not None and not isinstance(self.schedule.get("name"), str):
             raise ValueError(f"a schedule has the name of one of keras.optimizers.schedules, got {self.schedule}")
+        default = type(self).model_fields["learning_rate"].default
+        if "initial_learning_rate" in (self.schedule or {}) and self.learning_rate != default:
+            raise ValueError(
+                f"learning_rate has no effect beside a schedule's own initial_learning_rate, got {self.learning_rate}; "
+                "leave one of them out"
+            )
         if "learning_rate" in self.arguments:
             raise ValueError("learning_rate has a place of its own, beside arguments; leave it out there")
         return self

@@ -15,6 +15,14 @@ LONGEST_SECONDS = 3650 * 86_400
 METRICS = ("loss", "top1", "top5", "mae", "mse")
 """What a history has of each epoch, as far as it fits the task; those of validation are called `val_` and so."""
 
+ERRORS = ("loss", "mae", "mse")
+"""Those of them that are to be low, which are also all that a regression has."""
+
+
+def changed_keys(part: Closed, *keys: str) -> list[str]:
+    """Return which of some keys of a part of a job have another value than without a word."""
+    return [key for key in keys if getattr(part, key) != type(part).model_fields[key].default]
+
 
 class Synchronous(Closed):
     """Every step is one step of all workers: the mean of their gradients is applied by each."""
@@ -57,6 +65,9 @@ class Threshold(Closed):
     def _check(self) -> Threshold:
         if self.low >= self.high:
             raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        changed = [] if self.adaptive else changed_keys(self, "low", "high", "decay")
+        if changed:
+            raise ValueError(f"{' and '.join(changed)} have no effect with adaptive: false; leave them out")
         return self
 
 
@@ -105,7 +116,7 @@ class EarlyStopping(Closed):
 
 def sign_of(metric: str) -> int:
     """Return what values of a metric of the history are multiplied by so that less is better."""
-    return 1 if metric.removeprefix("val_") in ("loss", "mae", "mse") else -1
+    return 1 if metric.removeprefix("val_") in ERRORS else -1
 
 
 class Attempts(Closed):
@@ -166,6 +177,16 @@ class TrainJob(Closed):
         """How many tasks run at the same time, as Spark's session counts them."""
         return self.workers
 
+    @property
+    def scales(self) -> bool:
+        """Whether the learning rate goes down where fewer workers train than were wanted."""
+        fewer = self.workers > 1 and self.mode.name != "averaging"
+        return fewer and self.batch.per == "worker" and self.attempts.scaling == "linear"
+
+    def examples_of_a_step(self, workers: int) -> int:
+        """Return how many examples a step of so many workers has."""
+        return self.batch.size * (workers if self.batch.per == "worker" else 1)
+
     @field_validator("model", mode="before")
     @classmethod
     def _expand_model(cls, value: Any) -> Any:
@@ -192,6 +213,13 @@ class TrainJob(Closed):
     def _check(self) -> TrainJob:
         if self.batch.per == "all" and self.batch.size < self.workers:
             raise ValueError(f"batch: {self.batch.size} for all does not give each of {self.workers} workers one")
+        if self.mode.name == "averaging":
+            changed = changed_keys(self.attempts, "wait", "scaling")
+            if changed:
+                raise ValueError(
+                    f"attempts: {' and '.join(changed)} have no effect in mode averaging, where a lost share is done "
+                    "again; leave them out"
+                )
         if self.mode.name != "synchronous":
             if self.gpus > 1:
                 raise ValueError(f"gpus: more than one in a worker need mode synchronous, got {self.mode.name}")

@@ -14,6 +14,8 @@ from tinderbox.errors import BadInput
 from tinderbox.models import lenet, lenet5
 from tinderbox.models.compiling import (
     check_outputs,
+    check_precision,
+    check_reduction,
     last_activation,
     make_loss,
     make_metrics,
@@ -56,9 +58,9 @@ def build_model(
     keras.utils.set_random_seed(job.seed % 2**32)
     with _precision(job.precision, job.model):
         model = _construct(job.model, task, network, function)
-        shape = _output_shape(model, task)
-        activation = last_activation(model)
-        outputs = check_outputs(shape, task.classes, task.target, activation)
+        output, activation = _output(model, task), last_activation(model)
+        outputs = check_outputs(tuple(output.shape[1:]), task.classes, task.target, activation)
+        check_precision(output.dtype, task.classes, outputs, model.compute_dtype)
         optimizer, loss = _compiled(model)
         if job.optimizer is not None or optimizer is None:
             optimizer = make_optimizer(job.optimizer or Optimizer(), task.scale)
@@ -66,10 +68,13 @@ def build_model(
             optimizer = rescale(optimizer, task.scale)
         if job.loss is not None or loss is None:
             loss = make_loss(job.loss, task.classes, outputs, activation)
+        if job.workers > 1 or job.gpus > 1:
+            check_reduction(loss)
         metrics = make_metrics(task.classes, outputs)
         # XLA has neither collective operations nor Python's; alone, Keras chooses.
         jit = "auto" if job.workers == 1 else False
         model.compile(optimizer=optimizer, loss=loss, weighted_metrics=metrics, jit_compile=jit)
+        _check_loss_scaling(job, model.optimizer)
         model.optimizer.build(model.trainable_variables)
     return model
 
@@ -86,7 +91,10 @@ def _construct(network: Network, task: Task, packed: PackedModel | None, functio
     try:
         inspect.signature(function).bind(*arguments, **parameters)
     except TypeError as error:
-        raise BadInput(f"model: cannot be built with parameters {parameters}: {error}") from error
+        raise BadInput(
+            f"model: cannot be built with parameters {parameters}: {error}; it takes shape and classes, and "
+            "parameters by the names that they have there"
+        ) from error
     model = function(*arguments, **parameters)
     if not isinstance(model, keras.Model):
         raise BadInput(f"model: {network.build} must return a Keras model, got {type(model).__name__}")
@@ -121,8 +129,8 @@ def _check_images(name: str, shape: tuple[int, ...], classes: int | None) -> int
     return classes
 
 
-def _output_shape(model: Any, task: Task) -> tuple[int | None, ...]:
-    """Return the shape of one output, after the model was built for the task's examples if it was not."""
+def _output(model: Any, task: Task) -> Any:
+    """Return what Keras knows of a model's output, once the model is built for the task's examples."""
     import keras
 
     try:
@@ -131,10 +139,12 @@ def _output_shape(model: Any, task: Task) -> tuple[int | None, ...]:
         outputs = keras.tree.flatten(model.compute_output_spec(keras.KerasTensor((None, *task.shape))))
     except Exception as error:
         reason, _, _ = str(error).partition("\n")
-        raise BadInput(f"model: does not take examples of shape {task.shape}: {reason}") from error
+        raise BadInput(
+            f"model: does not take examples of shape {task.shape}: {reason}; give it an input of that shape"
+        ) from error
     if len(outputs) != 1:
         raise BadInput(f"model: must have one output, got {len(outputs)}; train one of a single output")
-    return tuple(outputs[0].shape[1:])
+    return outputs[0]
 
 
 def _compiled(model: Any) -> tuple[Any, Any]:
@@ -143,6 +153,19 @@ def _compiled(model: Any) -> tuple[Any, Any]:
         return None, None
     optimizer = model.optimizer
     return getattr(optimizer, "inner_optimizer", optimizer), model.loss
+
+
+def _check_loss_scaling(job: TrainJob, optimizer: Any) -> None:
+    """Return if an optimizer scales its loss, as Keras has it in float16, only where workers can share that.
+
+    Raises:
+        BadInput: It does elsewhere: a build function or a model file has brought float16 along.
+    """
+    if job.mode.name != "synchronous" and hasattr(optimizer, "inner_optimizer"):
+        raise BadInput(
+            f"model: computes in float16 and scales its loss, which mode {job.mode.name} cannot share; "
+            "make it with mixed_bfloat16, or use mode synchronous"
+        )
 
 
 @contextmanager

@@ -34,8 +34,17 @@ def _make_schedule(wanted: Optimizer, scale: float) -> Any:
     arguments = dict(wanted.schedule or {})
     schedules = keras.optimizers.schedules
     kind = _find("schedule", str(arguments.pop("name")), schedules, schedules.LearningRateSchedule)
-    if "initial_learning_rate" in inspect.signature(kind).parameters:
+    known = inspect.signature(kind).parameters
+    if "initial_learning_rate" in known:
         arguments.setdefault("initial_learning_rate", wanted.learning_rate)
+    elif wanted.learning_rate != Optimizer().learning_rate:
+        raise BadInput(
+            f"optimizer: learning_rate has no effect beside schedule {kind.__name__}, which has rates of its own, got "
+            f"{wanted.learning_rate}; leave it out"
+        )
+    for name in set(_RATES) & set(known):  # those that Keras chooses are scaled, too
+        if known[name].default is not inspect.Parameter.empty:
+            arguments.setdefault(name, known[name].default)
     return _call("schedule", kind, scale_rates(arguments, scale))
 
 
@@ -60,8 +69,9 @@ def rescale(optimizer: Any, scale: float) -> Any:
     rate = config["learning_rate"]
     if isinstance(rate, float | int):
         return type(optimizer).from_config({**config, "learning_rate": rate * scale})
-    schedule = keras.optimizers.schedules.deserialize(rate)
-    inner = schedule.get_config()
+    schedule = optimizer._learning_rate  # its class need not be one that Keras finds by a name
+    known = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
+    inner = schedule.get_config() if known else {}
     if not set(inner) & set(_RATES):
         raise BadInput(
             f"optimizer: schedule {type(schedule).__name__} has no learning rate that could be scaled; "
@@ -117,13 +127,43 @@ def check_outputs(shape: tuple[int | None, ...], classes: int | None, target: tu
     """
     size = math.prod(shape) if None not in shape else 0  # type: ignore[arg-type]  # mypy does not see the guard
     if classes is None:
-        if size != math.prod(target):
+        if shape not in (target, (*target, 1)) and (*shape, 1) != target:  # Keras leaves out a last axis of one
             raise BadInput(f"model: outputs of shape {shape} do not fit targets of shape {target}; make them alike")
     elif shape == (1,) and classes == 2 and activation != "sigmoid":
         raise BadInput(f"model: one output for two classes must end in a sigmoid, got {activation}; or make it two")
     elif shape != (classes,) and not (shape == (1,) and classes == 2):
         raise BadInput(f"model: outputs of shape {shape} do not fit {classes} classes; give it one for each")
     return size
+
+
+def check_precision(output: str, classes: int | None, outputs: int, computed: str) -> None:
+    """Return if Keras can tell the best classes of a model's outputs, which have the type `output`.
+
+    Raises:
+        BadInput: It cannot, since they are not float32.
+    """
+    if classes is not None and outputs > 1 and output != "float32":
+        raise BadInput(
+            f"model: outputs must be float32 where layers compute in {computed}, got {output}; "
+            "end it in a layer with dtype='float32'"
+        )
+
+
+def check_reduction(loss: Any) -> None:
+    """Return if a loss, or what a model was compiled with as one, is a mean over the examples of a step.
+
+    Raises:
+        BadInput: It is a sum, so that several workers, or GPUs, would not do what one does.
+    """
+    import keras
+
+    for one in keras.tree.flatten(loss):
+        reduction = getattr(one, "reduction", "sum_over_batch_size")
+        if reduction in ("sum", "none", None):
+            raise BadInput(
+                f"loss: {type(one).__name__} is compiled with reduction {reduction!r}, and what workers do together is "
+                "a mean over a step's examples; compile it with reduction='sum_over_batch_size', or use one worker"
+            )
 
 
 def last_activation(model: Any) -> str:

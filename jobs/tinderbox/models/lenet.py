@@ -20,7 +20,8 @@ def build(
     """Return a compiled network for images of `shape` (height, width, channels) with values from 0 to 255.
 
     `width` is the number of neurons of the hidden layer; the learning rate is multiplied by `decay` after each epoch.
-    Its outputs are logits. Source: TensorFlow 0.6, models/image/mnist/convolutional.py.
+    Its outputs are logits, in float32 whatever other layers compute in. Source: TensorFlow 0.6,
+    models/image/mnist/convolutional.py.
     """
     import keras
     from keras import layers
@@ -37,7 +38,7 @@ def build(
             layers.Flatten(),
             layers.Dense(width, activation="relu", **_start(), **dense),
             layers.Dropout(0.5),
-            layers.Dense(classes, **_start(), **dense),
+            layers.Dense(classes, dtype="float32", **_start(), **dense),
         ]
     )
     rate = keras.optimizers.schedules.ExponentialDecay(learning_rate, steps_per_epoch, decay, staircase=True)

@@ -17,9 +17,10 @@ _SMALLEST = 16
 def build(shape: tuple[int, ...], classes: int) -> keras.Model:
     """Return the network, not compiled, for images of `shape` (height, width, channels) with values from 0 to 255.
 
-    Its outputs are logits: BigDL ends in log-softmax, which cross-entropy of logits has inside. Smaller images than 16
-    pixels are padded, so that something is left of them. Weights and biases begin uniform within 1 / sqrt(inputs), as
-    in Torch and BigDL. Source: BigDL, models/lenet/LeNet5.scala and Utils.scala.
+    Its outputs are logits: BigDL ends in log-softmax, which cross-entropy of logits has inside. They are float32
+    whatever other layers compute in. Smaller images than 16 pixels are padded, so that something is left of them.
+    Weights and biases begin uniform within 1 / sqrt(inputs), as in Torch and BigDL. Source: BigDL,
+    models/lenet/LeNet5.scala and Utils.scala.
     """
     import keras
     from keras import layers
@@ -41,7 +42,7 @@ def build(shape: tuple[int, ...], classes: int) -> keras.Model:
             keras.Input(shape),
             *front,
             layers.Dense(100, activation="tanh", name="fc1", **_start(flat)),
-            layers.Dense(classes, name="fc2", **_start(100)),
+            layers.Dense(classes, name="fc2", dtype="float32", **_start(100)),
         ],
         name="lenet5",
     )

@@ -91,8 +91,7 @@ class Attempts:
     def _begin(self, agents: list[Agent], now: float) -> None:
         resume, job = self._kept.newest(), self.job
         at, number = resume.position if resume else Position(), len(self.training.attempts) + 1
-        scales = job.batch.per == "worker" and job.attempts.scaling == "linear"
-        scale = len(agents) / job.workers if scales else 1.0
+        scale = len(agents) / job.workers if job.scales else 1.0
         seats = {rank: _seat(rank, agent, now) for rank, agent in enumerate(agents)}
         members = [seat.member for seat in seats.values()]
         self.append(

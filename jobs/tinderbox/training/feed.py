@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinderbox.training.mirroring import fill_up
 from tinderbox.training.sampling import Schedule
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ class Feed:
     """The examples of a worker, of which TensorFlow gathers batches without Python's part.
 
     Memory maps of NumPy are not copied. Where `masked`, each batch has a weight for each example, which is 0 for one
-    that only stands in: of it, neither loss nor metrics know.
+    that only stands in: of it, neither loss nor metrics know. So it is where so many `replicas` share each batch.
     """
 
-    def __init__(self, examples: Examples, masked: bool = False) -> None:
+    def __init__(self, examples: Examples, masked: bool = False, replicas: int = 1) -> None:
         import tensorflow as tf
 
-        self._masked = masked
+        self._masked, self._replicas = masked or replicas > 1, replicas
         with tf.device("CPU:0"):
             self._x, self._y = _share(examples.x), _share(examples.y)
 
@@ -38,13 +39,13 @@ class Feed:
         import tensorflow as tf
 
         with tf.device("CPU:0"):
-            rows, bounds = tf.constant(schedule.rows), tf.constant(schedule.bounds)
-            masks = tf.constant((schedule.counts > 0).astype(np.float32))
+            rows, bounds, weights = (tf.constant(values) for values in fill_up(schedule, self._replicas))
 
         def gather(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            chosen = rows[bounds[step] : bounds[step + 1]]
+            begin, end = bounds[step], bounds[step + 1]
+            chosen = rows[begin:end]
             batch = _shorten(tf.gather(self._x, chosen)), _shorten(tf.gather(self._y, chosen))
-            return (*batch, tf.fill(tf.shape(chosen), masks[step])) if self._masked else batch
+            return (*batch, weights[begin:end]) if self._masked else batch
 
         return _as_it_is(tf.data.Dataset.range(len(schedule)).map(gather))
 

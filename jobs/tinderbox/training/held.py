@@ -37,8 +37,7 @@ class Bench:
     @property
     def batch(self) -> int:
         """How many examples a step of all workers has."""
-        job = self.recipe.job
-        return job.batch.size * (job.workers if job.batch.per == "worker" else 1)
+        return self.recipe.job.examples_of_a_step(self.recipe.job.workers)
 
 
 @dataclass

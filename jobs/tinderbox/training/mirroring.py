@@ -5,13 +5,17 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinderbox.errors import BadInput
+from tinderbox.training.sampling import Rows, Schedule
 
 
 def share_out(gpus: int, workers: int) -> AbstractContextManager[Any]:
     """Return the scope in which a model is made that so many GPUs of each worker train.
 
-    Keras takes the mean over replicas, so a batch that does not divide by them counts some examples a little more.
+    Keras takes the mean over replicas, so they need equal parts of each batch: see `fill_up`.
 
     Raises:
         BadInput: There are fewer.
@@ -34,6 +38,21 @@ def find_gpus(count: int) -> list[str]:
     if len(found) < count:
         raise BadInput(f"gpus: {count} are wanted in a worker, and TensorFlow finds {len(found)}; ask for fewer")
     return found[:count]
+
+
+def fill_up(schedule: Schedule, replicas: int) -> tuple[Rows, Rows, NDArray[np.float32]]:
+    """Return rows of a schedule, where each step's begin, and each row's weight, so that replicas have equal parts.
+
+    What a step is filled up with weighs nothing. Its own rows weigh as much more as the mean over all is less for that,
+    so that its gradient is that of their mean; in an epoch's metrics they count by this weight.
+    """
+    sizes = np.diff(schedule.bounds)
+    whole = -(-sizes // replicas) * replicas
+    bounds = np.concatenate([[0], np.cumsum(whole)])
+    within, own = np.arange(bounds[-1]) - np.repeat(bounds[:-1], whole), np.repeat(sizes, whole)
+    rows = schedule.rows[np.repeat(schedule.bounds[:-1], whole) + np.minimum(within, own - 1)]
+    weights = np.where(within < own, np.repeat((schedule.counts > 0) * whole / sizes, whole), 0)
+    return rows, bounds, weights.astype(np.float32)
 
 
 def settle_metrics(model: Any, batches: Any) -> None:

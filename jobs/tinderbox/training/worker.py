@@ -161,8 +161,9 @@ def _set_up(
     """Return all that the loop needs, the model built and sharing its steps."""
     recipe, job, workers, rank = work.recipe, work.recipe.job, assignment.workers, assignment.rank
     data = _open(work, assignment)
-    batch = job.batch.size * (workers if job.batch.per == "worker" else 1)
-    steps = steps_of(recipe.examples, batch)
+    batch = job.examples_of_a_step(workers)
+    # A schedule's clock goes by the steps of all workers that are wanted, however many there are now.
+    steps = steps_of(recipe.examples, job.examples_of_a_step(job.workers))
     task = Task(recipe.shape, recipe.classes, data.train.y.shape[1:], steps, assignment.scale)
     model = build_model(job, task, recipe.network, function)
     set_stream(model, rank)
@@ -171,7 +172,7 @@ def _set_up(
     looks = validation_slice(recipe.validation, workers, rank)
     if recipe.shards is not None:
         looks = slice(0, len(data.validation))
-    train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()))
+    train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()), replicas=max(job.gpus, 1))
     if job.gpus > 1:
         settle_metrics(model, train.in_order(0, job.gpus, job.gpus))
     held_out = Feed(data.validation) if len(data.validation) else None

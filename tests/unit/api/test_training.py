@@ -44,6 +44,26 @@ def compiled(shape, classes):
     return model
 
 
+class Own(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1
+
+    def get_config(self):
+        return {}
+
+
+def scheduled(shape, classes):
+    model = build(shape, classes)
+    model.compile(keras.optimizers.SGD(Own()), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def unfit(shape, classes):
+    model = build(shape, classes)
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    return model
+
+
 def raises(shape, classes):
     raise ValueError("no such\\nlayer")
 
@@ -241,6 +261,16 @@ OR = "or of these with val_ before it, got"
         ),
         ({"model": "lenet5"}, "model: lenet5 needs labelled images of shape (height, width, channels), got shape (2,)"),
         ({"optimizer": "sdg"}, "optimizer: Keras has no 'sdg', but "),
+        (
+            {"model": {"build": "planned_network:scheduled"}},
+            "optimizer: schedule Own has no learning rate that could be",
+        ),
+        ({"model": {"build": "planned_network:unfit"}}, "loss: categorical_crossentropy does not fit outputs of shape"),
+        (
+            {"loss": "categorical_crossentropy"},
+            "loss: categorical_crossentropy does not fit outputs of shape (4,) and classes as whole numbers: ",
+        ),
+        ({"loss": "mean_squared_error"}, "loss: mean_squared_error does not fit outputs of shape (4,) and classes as "),
         ({"loss": "hinges"}, "loss: Keras has no 'hinges', but "),
         ({"preload": ["planned_nothing"]}, "preload: "),
         ({"code": "cod"}, "planned_network:rows: module planned_network does not import: "),
@@ -299,6 +329,22 @@ def test_one_output_for_two_classes_has_no_top5(plan: MakePlan, tmp_path: Path) 
     assert told.startswith("early_stopping: metric of a model of 1 outputs is one of loss, top1, or of these with val_")
 
 
+def test_losses_and_schedules_that_fit(plan: MakePlan) -> None:
+    """Are those that can be had of two examples, however many classes there are, and of one rate for all workers."""
+    keys: list[dict[str, Any]] = [
+        {"loss": "mean_squared_error", "task": "regression"},
+        {"model": {"build": "planned_network:unfit"}, "loss": "sparse_categorical_crossentropy"},
+        {"model": {"build": "planned_network:scheduled"}, "attempts": {"scaling": "none"}},
+        {"model": {"build": "planned_network:scheduled"}, "batch": {"size": 4, "per": "all"}},
+        {"model": {"build": "planned_network:scheduled"}, "mode": "averaging"},
+        {"model": {"build": "planned_network:scheduled"}, "workers": 1},
+    ]
+    assert all(plan(**each).size.learnt for each in keys)
+    two = from_arrays({"x": np.zeros((40, 2)), "y": np.arange(40) % 2})
+    told = refused(plan, {"data": two}, loss="mean_squared_error")
+    assert told.startswith("loss: mean_squared_error does not fit outputs of shape (2,) and classes as whole numbers: ")
+
+
 # Going on
 
 
@@ -329,6 +375,7 @@ def test_a_training_goes_on(plan: MakePlan, begun: TrainFolder) -> None:
         ({"batch": 6}, "batch"),
         ({"workers": 3}, "workers"),
         ({"mode": "averaging", "seed": 2}, "mode and seed"),
+        ({"attempts": {"scaling": "none", "most": 3}}, "attempts.scaling"),
         ({"epochs": 1}, "epochs; epochs may only be raised"),
         ({"optimizer": "adam"}, "optimizer"),
         ({"model": {"build": "planned_network:build", "parameters": {"width": 5}}}, "model"),

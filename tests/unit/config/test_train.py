@@ -82,6 +82,8 @@ def test_short_forms(key: str, short: Any, expected: Any) -> None:
         ({"gpus": 4, "precision": "float16"}, "gpus", 4),
         ({"precision": "bfloat16", "mode": "threshold"}, "precision", "bfloat16"),
         ({"gpus": 1, "mode": "averaging"}, "gpus", 1),
+        ({"mode": "averaging", "attempts": {"most": 3, "wait": 60, "scaling": "linear"}}, "attempts", None),
+        ({"mode": {"name": "threshold", "adaptive": False, "low": 5e-3, "high": 1e-2}}, "mode", None),
         ({"deterministic": True, "mode": "threshold", "workers": 1}, "deterministic", True),
         ({"deterministic": True, "mode": "averaging"}, "deterministic", True),
     ],
@@ -91,6 +93,21 @@ def test_long_forms(changes: dict[str, Any], key: str, expected: Any) -> None:
     job = accept(**changes)
     assert expected is None or getattr(job, key) == expected
     assert check_train(job.model_dump(mode="json", exclude_none=True), "again") == job
+
+
+def test_examples_of_a_step() -> None:
+    """By the workers that there are, unless the batch is that of all; only so the learning rate goes by them."""
+    assert [accept(batch=8).examples_of_a_step(workers) for workers in (1, 3)] == [8, 24]
+    assert [accept(batch={"size": 8, "per": "all"}).examples_of_a_step(workers) for workers in (1, 3)] == [8, 8]
+    given: list[dict[str, Any]] = [
+        {},
+        {"mode": "threshold"},
+        {"mode": "averaging"},
+        {"workers": 1},
+        {"batch": {"size": 8, "per": "all"}},
+        {"attempts": {"scaling": "none"}},
+    ]
+    assert [accept(**keys).scales for keys in given] == [True, True, False, False, False, False]
 
 
 def test_when_checkpoints_are_due() -> None:
@@ -181,6 +198,11 @@ SHAPED = "model: a model at path has its shape already; leave parameters and stu
             {"optimizer": {"schedule": {"decay_steps": 3}}},
             "optimizer: a schedule has the name of one of keras.optimizers.schedules, got {'decay_steps': 3}",
         ),
+        (
+            {"optimizer": {"learning_rate": 5.0, "schedule": {"name": "CosineDecay", "initial_learning_rate": 0.1}}},
+            "optimizer: learning_rate has no effect beside a schedule's own initial_learning_rate, got 5.0; "
+            "leave one of them out",
+        ),
         ({"optimizer": {"schedule": {"name": 3}}}, "optimizer: a schedule has the name of one of "),
         ({"optimizer": {"schedule": "CosineDecay"}}, "optimizer.schedule: input should be a valid dictionary"),
         (
@@ -217,6 +239,15 @@ SHAPED = "model: a model at path has its shape already; leave parameters and stu
         (
             {"mode": {"name": "threshold", "low": 0.1, "high": 0.01}},
             "mode: low must be below high, got 0.1 and 0.01",
+        ),
+        (
+            {"mode": {"name": "threshold", "adaptive": False, "low": 1e-3, "decay": 0.9}},
+            "mode: low and decay have no effect with adaptive: false; leave them out",
+        ),
+        (
+            {"mode": "averaging", "attempts": {"wait": 5, "scaling": "none"}},
+            "attempts: wait and scaling have no effect in mode averaging, where a lost share is done again; "
+            "leave them out",
         ),
         ({"mode": {"name": "threshold", "high": 1.0}}, "mode.high: input should be less than 1, got 1.0"),
         ({"mode": {"name": "threshold", "decay": 0.4}}, "mode.decay: input should be greater than or equal to 0.5"),

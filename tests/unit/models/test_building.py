@@ -80,10 +80,64 @@ def test_precision(precision: str, computed: str) -> None:
     """Is that of new layers, whose variables stay float32; float16 has its loss scaled; later layers are as ever."""
     import keras
 
-    model = build_model(job(precision=precision, loss="mse"), POINTS, function=dense(2))
+    model = build_model(job(precision=precision, loss="mse"), Task((3,), None, (2,)), function=dense(2))
     assert (model.layers[-1].compute_dtype, model.layers[-1].kernel.dtype) == (computed, "float32")
     assert (type(model.optimizer).__name__ == "LossScaleOptimizer") == (precision == "float16")
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("network", ["lenet5", "convnet"])
+def test_built_in_networks_learn_in_16_bits(network: str, precision: str) -> None:
+    """Though top5 needs outputs in 32."""
+    model = build_model(job(model=network, precision=precision), DIGITS)
+    assert model.layers[1].compute_dtype == precision
+    model.jit_compile = False  # a step, and not how quickly it is taken
+    history = model.fit(np.zeros((4, 8, 8, 1), np.uint8), np.arange(4), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert set(history) == {"loss", "top1", "top5"}
+
+
+def test_outputs_in_16_bits() -> None:
+    """Of several classes are refused, with what to do, which helps."""
+    with pytest.raises(BadInput) as caught:
+        build_model(job(precision="bfloat16"), POINTS, function=dense(2))
+    assert str(caught.value) == (
+        "model: outputs must be float32 where layers compute in bfloat16, got bfloat16; "
+        "end it in a layer with dtype='float32'"
+    )
+    model = build_model(job(precision="bfloat16"), POINTS, function=dense(2, dtype="float32"))
+    model.evaluate(np.zeros((2, 3)), np.arange(2), verbose=0)
+
+
+def test_a_models_own_float16_where_its_loss_scale_cannot_be_shared() -> None:
+    """Is refused as the job's would be."""
+    import keras
+
+    def build(shape: tuple[int, ...], classes: int) -> Any:
+        keras.config.set_dtype_policy("mixed_float16")
+        return keras.Sequential([keras.Input(shape), keras.layers.Dense(classes, dtype="float32")])
+
+    build_model(job(), POINTS, function=build)
+    for mode in ("threshold", "averaging"):
+        with pytest.raises(BadInput, match=f"in float16 and scales its loss, which mode {mode} cannot share; make it"):
+            build_model(job(mode=mode), POINTS, function=build)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+def test_losses_that_are_no_means(reduction: str) -> None:
+    """Are refused where several workers, or GPUs, have parts of a step."""
+    import keras
+
+    def build(shape: tuple[int, ...], classes: int) -> Any:
+        loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+        return dense(classes, "sgd", loss)(shape, classes)
+
+    build_model(job(), POINTS, function=build)
+    for keys in ({"workers": 2}, {"gpus": 2}):
+        with pytest.raises(BadInput, match=f"Crossentropy is compiled with reduction '{reduction}', and what workers"):
+            build_model(job(**keys), POINTS, function=build)
+    build_model(job(workers=2, loss="sparse_categorical_crossentropy"), POINTS, function=build)
 
 
 def test_model_files(tmp_path: Path) -> None:
@@ -121,7 +175,11 @@ def test_a_savedmodel_cannot_learn(tmp_path: Path) -> None:
     ("function", "task", "sentence"),
     [
         (lambda shape, classes: "no model", POINTS, "own:build must return a Keras model, got str"),
-        (lambda shape: None, POINTS, "cannot be built with parameters {}: too many positional arguments"),
+        (
+            lambda shape: None,
+            POINTS,
+            "cannot be built with parameters {}: too many positional arguments; it takes shape",
+        ),
         (dense(3), POINTS, "outputs of shape (3,) do not fit 2 classes"),
         (dense(1), Task((3,), None, (2,)), "outputs of shape (1,) do not fit targets of shape (2,)"),
     ],
@@ -148,7 +206,7 @@ def test_examples_of_another_shape(tmp_path: Path) -> None:
     import keras
 
     dense(2)((5,), 2).save(tmp_path / "model.keras")
-    with pytest.raises(BadInput, match=r"model: does not take examples of shape \(3,\)"):
+    with pytest.raises(BadInput, match=r"not take examples of shape \(3,\): .*; give it an input of that shape"):
         build_model(job(model="model.keras"), POINTS, network=pack_model(tmp_path / "model.keras"))
     model = build_model(job(), POINTS, function=lambda shape, classes: keras.Sequential([keras.layers.Dense(2)]))
     assert model.layers[0].kernel.shape == (3, 2)

@@ -32,15 +32,29 @@ def test_optimizers_by_name() -> None:
         ({"name": "cosine_decay", "initial_learning_rate": 0.0, "decay_steps": 10, "warmup_target": 1.0,
           "warmup_steps": 10}, 0.0, 0.5),
         ({"name": "PolynomialDecay", "decay_steps": 10, "end_learning_rate": 0.02}, 0.05, 0.01),
-        ({"name": "PiecewiseConstantDecay", "boundaries": [5], "values": [1.0, 0.2]}, 0.5, 0.1),
+        ({"name": "PolynomialDecay", "decay_steps": 10}, 0.05, 5e-5),
     ],
 )  # fmt: skip
 def test_schedules_by_name(schedule: dict[str, Any], first: float, last: float) -> None:
     """All their learning rates are scaled; one of a decay is the optimizer's, where it has none of its own."""
-    optimizer = make_optimizer(Optimizer(name="sgd", learning_rate=0.1, schedule=schedule), 0.5)
+    given = {} if "initial_learning_rate" in schedule else {"learning_rate": 0.1}
+    optimizer = make_optimizer(Optimizer(name="sgd", schedule=schedule, **given), 0.5)
     rate = optimizer._learning_rate
     assert float(rate(0)) == pytest.approx(first)
     assert float(rate(10)) == pytest.approx(last, abs=1e-6)
+
+
+def test_schedules_with_rates_of_their_own() -> None:
+    """Are scaled likewise, and a learning rate beside them is refused."""
+    steps = {"name": "PiecewiseConstantDecay", "boundaries": [5], "values": [1.0, 0.2]}
+    rate = make_optimizer(Optimizer(schedule=steps), 0.5)._learning_rate
+    assert (float(rate(0)), float(rate(10))) == (pytest.approx(0.5), pytest.approx(0.1))
+    with pytest.raises(BadInput) as caught:
+        make_optimizer(Optimizer(learning_rate=0.1, schedule=steps))
+    assert str(caught.value) == (
+        "optimizer: learning_rate has no effect beside schedule PiecewiseConstantDecay, which has rates of its own, "
+        "got 0.1; leave it out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,6 +94,19 @@ def test_compiled_optimizers_are_scaled() -> None:
 
     with pytest.raises(BadInput, match="schedule Odd has no learning rate that could be scaled"):
         rescale(keras.optimizers.Adam(Odd()), 0.5)
+
+    class Steady(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras ships no types
+        def __init__(self, initial_learning_rate: float) -> None:
+            self.rate = initial_learning_rate
+
+        def __call__(self, step: Any) -> Any:
+            return self.rate
+
+        def get_config(self) -> dict[str, Any]:
+            return {"initial_learning_rate": self.rate}
+
+    own = rescale(keras.optimizers.Adam(Steady(0.2)), 0.5)  # Keras does not know its class by a name
+    assert float(own._learning_rate(10)) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +157,8 @@ def test_metrics_have_the_names_of_a_history() -> None:
         ((4, 4, 2), 2, (), "softmax", "do not fit 2 classes"),
         ((2,), None, (3,), "linear", r"outputs of shape \(2,\) do not fit targets of shape \(3,\)"),
         ((None, 3), None, (3,), "linear", "do not fit targets"),
+        ((2, 3), None, (6,), "linear", r"outputs of shape \(2, 3\) do not fit targets of shape \(6,\)"),
+        ((4,), None, (1, 4), "linear", "do not fit targets"),
     ],
 )
 def test_outputs_that_do_not_fit(
@@ -147,6 +176,8 @@ def test_outputs_that_fit() -> None:
     assert check_outputs((2,), 2, (), "softmax") == 2
     assert check_outputs((1,), None, (), "linear") == 1
     assert check_outputs((3, 2), None, (3, 2), "linear") == 6
+    assert check_outputs((3, 1), None, (3,), "linear") == 3
+    assert check_outputs((3,), None, (3, 1), "linear") == 3
 
 
 def test_what_a_model_ends_in() -> None:

@@ -39,6 +39,13 @@ def test_what_only_stands_in_weighs_nothing() -> None:
     assert [weights.tolist() for _, _, weights in batches] == [[1, 1], [0]]
 
 
+def test_batches_for_replicas() -> None:
+    """Can be cut into equal parts; what fills them up weighs nothing."""
+    batches = list(Feed(Examples(X, Y), replicas=2).take(schedule(7, 4, 1, 0, 0, Position())).as_numpy_iterator())
+    assert [len(y) for _, y, _ in batches] == [4, 4]
+    assert [weights.tolist() for _, _, weights in batches] == [[1] * 4, [pytest.approx(4 / 3)] * 3 + [0]]
+
+
 def test_examples_in_order() -> None:
     """In batches, the last one smaller; long numbers become as short as Keras's."""
     feed = Feed(Examples(X.astype(np.float64), Y.astype(np.float64)))

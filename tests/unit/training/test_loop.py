@@ -147,6 +147,15 @@ def test_what_a_build_function_raises_is_its_failure(tmp_path: Path, data: Path)
     assert over.failure.details.count("File ") == 1
 
 
+def test_a_schedules_clock_goes_by_all_workers(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which are wanted: one that is left of four, with 16 examples a step, has an epoch of one step in mind."""
+    seen: list[Task] = []
+    monkeypatch.setattr(worker, "build_model", lambda job, task, *given: seen.append(task))
+    over = take_part(Work(recipe(data, workers=4), tmp_path, data, Door(tmp_path)), Assignment(1, 0, 1, ()), sigmoid)
+    assert over.outcome == "failed", "there is no model"
+    assert [task.steps for task in seen] == [1]
+
+
 def test_averages_of_weights_are_taken_once(tmp_path: Path, data: Path) -> None:
     """An optimizer that keeps them puts them in place when training ends, not after each epoch."""
     job = {"optimizer": {"name": "sgd", "learning_rate": 0.1, "arguments": {"use_ema": True, "ema_momentum": 0.9}}}

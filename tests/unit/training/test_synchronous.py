@@ -59,9 +59,9 @@ def test_two_workers_do_what_one_does_with_the_whole_batch(tmp_path: Path) -> No
 
 @pytest.mark.timeout(240)
 def test_replicas_inside_of_workers(tmp_path: Path) -> None:
-    """Add up to the same: two workers of two replicas, of which each has a fourth of the batch."""
+    """Add up to the same: two workers of two replicas, of which each has a fourth of the batch, the last filled up."""
     wanted = {"batch": {"size": 24, "per": "all"}, "checkpoints": {"steps": 4}}
-    arrays = {**UNEVEN, "x_test": IMAGES[:1], "y_test": LABELS[:1], "x_train": IMAGES[:132], "y_train": LABELS[:132]}
+    arrays = {**UNEVEN, "x_test": IMAGES[:1], "y_test": LABELS[:1], "x_train": IMAGES[:130], "y_train": LABELS[:130]}
     told = {}
     for gpus, door in ((0, Door), (2, TwoProcessors)):
         recipe, data = make_recipe(tmp_path / "data", arrays, gpus=gpus, **wanted)
@@ -73,7 +73,9 @@ def test_replicas_inside_of_workers(tmp_path: Path) -> None:
         told[gpus] = Told(folder, workers)
     for mine, theirs in zip(told[0].model().get_weights(), told[2].model().get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=2e-6)
-    assert told[0].history[0] == pytest.approx(told[2].history[0], rel=1e-4)
+    one, several = told[0].history[0], told[2].history[0]
+    for name in one:  # the last step's five examples of each worker count as six in training
+        assert several[name] == pytest.approx(one[name], rel=1e-4 if name.startswith("val_") else 0.05), name
     assert told[0].confusion.tolist() == told[2].confusion.tolist()
 
 
