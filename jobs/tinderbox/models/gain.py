@@ -91,7 +91,7 @@ def score(model_path: Path, examples: Examples) -> tuple[str, NDArray[np.float64
 def _predict(path: Path, x: NDArray[Any]) -> NDArray[Any]:
     """Return a model's outputs, of shape (examples, ...) and finite."""
     try:
-        outputs = _open(path).predict(x, batch_size=_BATCH, verbose=0)
+        outputs = open_model(path).predict(x, batch_size=_BATCH, verbose=0)
     except TinderboxError:
         raise
     except Exception as error:
@@ -104,7 +104,12 @@ def _predict(path: Path, x: NDArray[Any]) -> NDArray[Any]:
     return outputs
 
 
-def _open(path: Path) -> Any:
+def open_model(path: Path) -> Any:
+    """Return the model in a file, not compiled.
+
+    Raises:
+        TinderboxError: It is none in Keras's own format.
+    """
     if not is_keras(path):
         raise TinderboxError(f"{path}: is no model in Keras's own format; save it by model.save with a name in .keras")
     import keras

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinderbox.report.summary import Bar
 from tinderbox.report.wording import count, percent
+from tinderbox.training.confusion import LARGEST
 
 WHOLE = 20
 """Up to so many classes all of it is shown."""
@@ -58,10 +59,15 @@ class Confusion:
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Confusion | None:
     """Return what to show of counts with a row for each truth; None where no example is counted.
 
-    Classes that have no name, `classes` being shorter, are called by their number.
+    Of classes that are too many to be counted it says so. Classes that have no name, `classes` being shorter, are
+    called by their number.
     """
     names = tuple(classes[index] if index < len(classes) else str(index) for index in range(len(matrix)))
     total, right = sum(map(sum, matrix)), sum(row[index] for index, row in enumerate(matrix))
+    if not total and len(classes) > LARGEST:
+        return Confusion(
+            f"What is taken for what is counted for at most {LARGEST:,} classes, and here are {len(classes):,}."
+        )
     if not total:
         return None
     told = f"Of {count(total, 'validation example')} {right:,} were taken for what they are: {percent(right, total)}."

@@ -78,3 +78,11 @@ def test_without_an_example_there_is_none() -> None:
     """A regression has no counts at all."""
     assert confusion([], []) is None
     assert confusion([[0, 0], [0, 0]], []) is None
+
+
+def test_of_very_many_classes_it_says_why_there_is_none() -> None:
+    """They are not counted."""
+    shown = confusion([], [str(number) for number in range(1_200)])
+    assert shown is not None
+    assert shown.sentence == "What is taken for what is counted for at most 1,000 classes, and here are 1,200."
+    assert (shown.lines, shown.pairs, shown.worst) == ((), (), ())
