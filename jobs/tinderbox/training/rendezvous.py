@@ -17,7 +17,7 @@ from tinderbox.training.messages import Answer, Beat, Ended, Join, Sender, Told
 from tinderbox.training.progress import best_epoch, is_over
 from tinderbox.training.record import CheckpointKept, Event, Outcome, RunEnded
 from tinderbox.training.records import Assignment, Position, Verdict
-from tinderbox.training.running import Complaint, Seat
+from tinderbox.training.running import CheckpointWhole, Complaint, Seat
 
 FROZEN_SECONDS = 20.0
 """Who was not heard of for so long is frozen; workers beat every two seconds."""
@@ -152,6 +152,13 @@ class Rendezvous(Attempts):
         assert self.running is not None  # noqa: S101 - the worker has a seat in it
         self.running.parts.setdefault(at, {})[sender.rank] = sha256, size
         self.wholes += self.running.wholes(now)
+
+    def check_part(self, sender: Sender, at: Position) -> None:
+        """Raise StaleAttempt for a worker that has no seat, and CheckpointWhole where no part is wanted any more."""
+        self.seat(sender)
+        running = self.running
+        if running is not None and at in running.complete:
+            raise CheckpointWhole(f"the checkpoint at step {at.step} has all of its parts")
 
     def keep(self, kept: CheckpointKept, now: float) -> None:
         """Note that a checkpoint counts from now on; where more workers wait than it was made by, they begin there."""

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from tinderbox.training.messages import (
 )
 from tinderbox.training.records import Position
 from tinderbox.training.rendezvous import Rendezvous
+from tinderbox.training.running import CheckpointWhole
 from tinderbox.training.status import TrainStatus
 from tinderbox.web.routes import finite, guard, refuse
 
@@ -162,14 +164,19 @@ class Routes:
                 return await self._reply(RULING, Ruling(verdict=verdict))
 
     async def part(self, request: web.Request) -> web.Response:
-        """Store a worker's part of a checkpoint."""
+        """Store a worker's part of a checkpoint, but not into a whole one, whose digests are those it was made with.
+
+        A worker that has taken the place of a lost one may save once more what that one had saved.
+        """
         sender, query, rendezvous = _sender(request), request.query, self._host.rendezvous
         at = Position(int(query["epoch"]), int(query["examples"]), int(query["step"]))
         rendezvous.seat(sender)
         blocks, sha256 = request.content.iter_any(), query["sha256"]
-        size = await self._files.take_part(at.step, sender.rank, blocks, sha256, lambda: rendezvous.seat(sender))
-        rendezvous.take_part(sender, at, sha256, size, self._host.now())
-        await self._host.count()
+        with suppress(CheckpointWhole):
+            check = partial(rendezvous.check_part, sender, at)
+            size = await self._files.take_part(at.step, sender.rank, blocks, sha256, check)
+            rendezvous.take_part(sender, at, sha256, size, self._host.now())
+            await self._host.count()
         await self._host.settle()
         return web.json_response({})
 

@@ -11,6 +11,10 @@ from tinderbox.training.record import CheckpointKept, Member
 from tinderbox.training.records import Assignment, EpochReport, Position, Resume, Verdict
 
 
+class CheckpointWhole(Exception):
+    """A part has come of a checkpoint that has all of its parts, with the digests that it counts by."""
+
+
 @dataclass
 class Seat:
     """A rank's worker: `taken` once its agent has begun with it, `heard` when it said last that it lives.

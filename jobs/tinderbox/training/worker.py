@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from tinderbox.config.train import Threshold
 from tinderbox.data import Dataset, open_packed
 from tinderbox.errors import BadInput, StaleAttempt
 from tinderbox.failure import NO_FAILURE, Failure, describe
-from tinderbox.functions import find_function
 from tinderbox.models.building import Task, build_model
 from tinderbox.models.state import set_stream
 from tinderbox.training.channel import Channel
+from tinderbox.training.code import find_build
 from tinderbox.training.exchange import Alone, Exchange, PeerLost, share_steps
 from tinderbox.training.feed import Feed
 from tinderbox.training.loop import Loop, Setting
@@ -86,13 +85,7 @@ def _prepare(work: Work) -> Callable[..., Any] | None:
     """Return the user's build function, where there is one."""
     if preloading.failure:
         raise BadInput(preloading.failure)
-    recipe = work.recipe
-    if recipe.code is not None:
-        sys.path.insert(0, str(work.code))
-    if recipe.build is not None:
-        function: Callable[..., Any] = pickle.loads(recipe.build)  # noqa: S301 - from Spark's closure, not the network
-        return function
-    return find_function(recipe.job.model.build) if recipe.job.model.build is not None else None
+    return find_build(work.recipe, work.code)
 
 
 def take_part(work: Work, assignment: Assignment, function: Callable[..., Any] | None = None) -> Over:
@@ -172,7 +165,7 @@ def _set_up(
     looks = validation_slice(recipe.validation, workers, rank)
     if recipe.shards is not None:
         looks = slice(0, len(data.validation))
-    train = Feed(data.train, masked=bool((schedules(Position()).counts == 0).any()), replicas=max(job.gpus, 1))
+    train = Feed(data.train, masked=_needs_masks(schedules, assignment), replicas=max(job.gpus, 1))
     if job.gpus > 1:
         settle_metrics(model, train.in_order(0, job.gpus, job.gpus))
     held_out = Feed(data.validation) if len(data.validation) else None
@@ -204,6 +197,12 @@ def _schedules(recipe: Recipe, workers: int, rank: int, batch: int) -> Callable[
         return lambda position: schedule(recipe.examples, batch, workers, rank, seed, position)
     held = [recipe.shards.counts_of(each, workers)[0] for each in range(workers)]
     return lambda position: schedule_shard(held, batch, rank, seed, position)
+
+
+def _needs_masks(schedules: Callable[[Position], Schedule], assignment: Assignment) -> bool:
+    """Whether this worker has no example in some step: of a whole epoch, or of the rest of one that others began."""
+    begins = [Position(), *([assignment.resume.position] if assignment.resume else [])]
+    return any((schedules(begin).counts == 0).any() for begin in begins)
 
 
 def _rate(model: Any) -> float | None:

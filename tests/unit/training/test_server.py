@@ -241,6 +241,28 @@ def test_parts_that_are_damaged_or_gone(folder: TrainFolder, tmp_path: Path) -> 
             channel.put_file(f"/part?{channel._query({'epoch': 0, 'examples': 1, 'step': 6, 'sha256': '0'})}", path, 4)
 
 
+def test_a_whole_checkpoint_stays_as_it_is(folder: TrainFolder) -> None:
+    """Who takes the place of a worker lost in mode threshold may save its part once more, and it has another digest."""
+    with opened(folder, workers=2, mode="threshold") as place:
+        names = ("agent-0", "agent-1")
+        given = {each.addresses[each.rank].partition(":")[0]: each for each in place.join(*names)}
+        channels = {name: place.channel(name, given[name]) for name in names}
+        for channel in channels.values():
+            channel.save(Position(1, 0, 5), lambda file: file.write(b"state"))
+        lost = next(name for name in names if given[name].rank == 1)
+        place.door().ended(Ended(sender=sender(lost, given[lost]), outcome="killed", cause="why"))
+        (again,) = place.join("agent-2")
+        assert (again.rank, again.rejoins) == (1, True)
+        late = place.channel("agent-2", again)
+        late.save(Position(1, 0, 5), lambda file: file.write(b"other" * 1_000_000))
+        resume = KeptCheckpoints(folder).newest()
+        assert resume is not None
+        assert resume.position == Position(1, 0, 5)
+        assert folder.read("checkpoints/step-000000005/part-1") == b"state"
+        late.save(Position(2, 0, 10), lambda file: file.write(b"its own"))
+        assert folder.read("checkpoints/step-000000010/part-1") == b"its own"
+
+
 def test_the_model_comes_from_the_first_worker(folder: TrainFolder) -> None:
     """From no other one."""
     with opened(folder, workers=2) as place:

@@ -17,6 +17,7 @@ from tinderbox.models.state import restore
 from tinderbox.training.exchange import share_steps
 from tinderbox.training.records import Position
 from tinderbox.training.sampling import schedule
+from tinderbox.training.synchronous import Synchronous
 from tinderbox.training.worker import Work
 
 RNG = np.random.default_rng(0)
@@ -265,3 +266,17 @@ def test_steps_go_through_the_exchange() -> None:
     assert given[0][1][0] is model.trainable_variables[0]
     config = keras.saving.serialize_keras_object(model.optimizer)
     assert (config["class_name"], config["module"]) == ("SGD", "keras.optimizers")
+
+
+def test_only_the_first_worker_says_what_variables_are_at_the_start() -> None:
+    """Others add zeros to it, though a variable of theirs may hold infinity, or no number."""
+    import keras
+
+    exchange: Any = object.__new__(Synchronous)
+    exchange._rank = 1
+    given: list[Any] = []
+    exchange._add_up = lambda vector, instance: given.append(np.asarray(vector)) or np.array([3.0, 4.0])
+    lost = keras.Variable([np.inf, np.nan])
+    exchange._copy([lost])
+    assert given[0].tolist() == [0.0, 0.0]
+    assert np.asarray(lost).tolist() == [3.0, 4.0]
