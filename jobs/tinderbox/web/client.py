@@ -14,6 +14,9 @@ from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 REPEATED = urllib3.Retry(total=8, backoff_factor=0.2, backoff_max=5.0, allowed_methods=None, status_forcelist=[503])
 """Every message may be sent again, so a lost connection or a busy driver is waited for: about 25 s in all."""
 
+MOST_TRIES = 3
+"""So often a file is fetched that does not arrive as a whole."""
+
 LARGEST_PACKET = 64 << 10
 """In bytes; what is longer leaves in parts, so that a checkpoint is never in memory as a whole."""
 
@@ -85,19 +88,25 @@ class Connection:
             raise TinderboxError(f"the driver does not take it: {error}") from error
 
     def get_file(self, target: str, path: Path) -> None:
-        """Fetch what is at a target into a file.
+        """Fetch what is at a target into a file; all of it again where a connection is lost in its midst.
 
         Raises:
             StaleAttempt, BadInput, TinderboxError: It is refused, or does not arrive.
         """
-        try:
-            with self._pool.urlopen("GET", target, headers=self._headers, preload_content=False) as reply:
-                if reply.status != 200:
-                    _refuse(reply.status, reply.headers.get("Content-Type", ""), reply.read())
-                with path.open("wb") as file:
-                    shutil.copyfileobj(reply, file)
-        except urllib3.exceptions.HTTPError as error:
-            raise TinderboxError(f"the driver does not send it: {error}") from error
+        for tries in range(1, MOST_TRIES + 1):
+            try:
+                self._get_file(target, path)
+                break
+            except urllib3.exceptions.HTTPError as error:
+                if tries == MOST_TRIES or isinstance(error, urllib3.exceptions.MaxRetryError):
+                    raise TinderboxError(f"the driver does not send it: {error}") from error
+
+    def _get_file(self, target: str, path: Path) -> None:
+        with self._pool.urlopen("GET", target, headers=self._headers, preload_content=False) as reply:
+            if reply.status != 200:
+                _refuse(reply.status, reply.headers.get("Content-Type", ""), reply.read())
+            with path.open("wb") as file:
+                shutil.copyfileobj(reply, file)
 
 
 def _refuse(status: int, kind: str, body: bytes) -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from tinderbox.errors import TinderboxError
+
 T = TypeVar("T")
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -32,7 +34,11 @@ class Served:
     # From other threads
 
     def start(self, host: str | None, port: int = 0) -> int:
-        """Begin to answer, at all of the machine's addresses where `host` is None, and return the port."""
+        """Begin to answer, at all of the machine's addresses where `host` is None, and return the port.
+
+        Raises:
+            TinderboxError: Somebody else has the port.
+        """
         self._thread.start()
         return self._await(self._open(host, port))
 
@@ -69,7 +75,11 @@ class Served:
         await self.settle()
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in self._works]
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            told = f"port {port or 'of its own'}, at which the driver is to answer: {error.strerror or error}"
+            raise TinderboxError(f"{told}; end what has it, or choose another one") from error
         return int(self._runner.addresses[0][1])
 
     async def _close(self) -> None:
