@@ -50,7 +50,8 @@ def make_server(plan: TrainPlan, folder: TrainFolder, log: SegmentLog, training:
     try:
         lines.begin()
     except OSError as error:
-        raise TinderboxError(f"training stopped: its record cannot be written: {error}") from error
+        told = f"training stopped: its record cannot be written: {error}"
+        raise TinderboxError(f"{told}; see to storage and run the same command again") from error
     return Server(rendezvous, lines, folder, token, plan.recipe.examples)
 
 
@@ -125,12 +126,16 @@ def opened_agents(
     told = AgentPlan(f"http://{host}:{bound}", token, plan.recipe)
     archive = b"" if plan.data is None else pack(plan.data)
     agents = agent_jobs(spark, told, archive, leaver(server, (spark.master or "").startswith("k8s")))
+    ended_by: TinderboxError | None = None
     try:
         agents.start()
         yield agents
+    except TinderboxError as error:
+        ended_by = error
+        raise
     finally:
         try:
-            server.call(lambda rendezvous: rendezvous.close(time.time()))
+            server.call(lambda rendezvous: rendezvous.close(time.time(), ended_by))
         finally:
             agents.stop(SLOT_GRACE_SECONDS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tinderbox.training.agent import Agent, Settings
 from tinderbox.training.channel import Channel
 from tinderbox.training.client import AgentDoor, WorkerChannel
 from tinderbox.training.code import lay_out
-from tinderbox.training.ports import find_host, held_port, join_address
+from tinderbox.training.ports import HeldPort, find_host, join_address
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment
 from tinderbox.training.worker import Work, stand_by
@@ -28,7 +28,7 @@ class AgentPlan:
     """What every agent of a training is told; it travels in the closure of the agent's job, the token too."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     recipe: Recipe
 
     @property
@@ -56,8 +56,8 @@ def hold_agent(name: str, plan: AgentPlan, data: Broadcast[bytes]) -> bool:
     node, machine = find_place()
     host = find_host(plan.url)
     work = Work(recipe, code, folder, partial(open_channel, plan.url, plan.token, called, plan.run, job.mode.name))
-    with held_port(host) as port, noticing() as is_leaving:
-        settings = Settings(called, node, machine, join_address(host, port), tuple(job.preload), code)
+    with HeldPort() as port, noticing() as is_leaving:
+        settings = Settings(called, node, machine, lambda: join_address(host, port.find()), tuple(job.preload), code)
         return Agent(settings, stand_by, work, AgentDoor(plan.url, plan.token), is_leaving).run()
 
 

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ class Telling:
     """Where tasks say that they are alive: the driver's address and its token, and the round that they belong to."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     round: int = 0
 
 

@@ -46,7 +46,8 @@ class CheckpointFolder(RunFolder):
     ) -> int:
         """Store a part of a checkpoint whole or not at all as it arrives; return its size in bytes.
 
-        `check` is called when it is there and before it counts, and what it raises leaves nothing of it.
+        `check` is called when it is there and before it counts, at the end in another thread, and what it raises leaves
+        nothing of it.
 
         Raises:
             BadInput: What arrived has another digest.
@@ -64,7 +65,7 @@ class CheckpointFolder(RunFolder):
             if hashed.hexdigest() != sha256:
                 raise BadInput(f"{name} arrived with digest {hashed.hexdigest()}, not {sha256}")
             check()
-            await asyncio.to_thread(self._put, name, path)
+            await asyncio.to_thread(self._put, name, path, check)
             return path.stat().st_size
 
     def keep_part(self, step: int, rank: int, save: Save) -> tuple[str, int]:
@@ -75,9 +76,10 @@ class CheckpointFolder(RunFolder):
             self._put(part_name(step, rank), path)
             return checkpoint.digest(path)
 
-    def _put(self, name: str, path: Path) -> None:
+    def _put(self, name: str, path: Path, check: Callable[[], object] = bool) -> None:
         with path.open("rb") as source, self.replacing(name) as file:
             shutil.copyfileobj(source, file, BLOCK)
+            check()  # once more, for that may have taken long, and a later attempt may have stored the same part
 
     def complete(self, manifest: Manifest) -> None:
         """Let a checkpoint count, whose parts are all there."""

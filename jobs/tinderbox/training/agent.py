@@ -50,12 +50,12 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """Who an agent is, and how it starts workers; `address` is where other workers reach its worker."""
+    """Who an agent is, and how it starts workers; `address` returns where others will reach its next worker."""
 
     name: str
     node: str
     host: str
-    address: str
+    address: Callable[[], str]
     preload: tuple[str, ...] = ()
     code: Path | None = None
     cgroups: Path = CGROUPS
@@ -99,7 +99,7 @@ class Agent:
             agent=settings.name,
             node=settings.node,
             host=settings.host,
-            address=settings.address,
+            address=settings.address(),
             request=self._requests,
         )
 

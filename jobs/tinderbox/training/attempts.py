@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tinderbox.config import TrainJob
-from tinderbox.errors import TinderboxError
+from tinderbox.errors import TinderboxError, TrainingFailed
 from tinderbox.training.crew import Agent, Crew
 from tinderbox.training.history import Training
 from tinderbox.training.progress import best_epoch, find_divergence, is_over, judge, merge
@@ -184,7 +184,7 @@ class Attempts:
             self.append(ended)
             if (cause := find_divergence(ended.metrics)) is not None:
                 self.end_attempt("failed", f"after epoch {epoch} {cause}", now)
-                self.failure = self.failure or TinderboxError(f"training has diverged: after epoch {epoch} {cause}")
+                self.failure = self.failure or TrainingFailed(f"training has diverged: after epoch {epoch} {cause}")
                 return
             running.verdicts[epoch] = self._judge(now)
 

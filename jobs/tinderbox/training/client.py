@@ -11,7 +11,7 @@ import urllib3
 
 from tinderbox import checkpoint
 from tinderbox.checkpoint import Save
-from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 from tinderbox.metrics.meter import NOBODY, Meter
 from tinderbox.training.messages import (
     ANSWER,
@@ -114,7 +114,9 @@ class WorkerChannel(Connection):
         step, path = resume.position.step, folder / f"step-{resume.position.step}-part-{rank}"
         self.get_file(f"/part?{self._query({'step': step, 'part': rank})}", path)
         if checkpoint.digest(path)[0] != resume.parts[rank]:
-            raise TinderboxError(f"what arrived of part {rank} of the checkpoint at step {step} is not what was saved")
+            raise TinderboxError(
+                f"what arrived of part {rank} of the checkpoint at step {step} is not what was saved; see to storage"
+            )
         return path
 
     def finish(self, model: Save | None, confusion: list[list[int]] | None) -> None:
@@ -140,13 +142,16 @@ class WorkerChannel(Connection):
             file = Path(scratch, "part")
             checkpoint.write(save, file)
             sha256, size = checkpoint.digest(file)
-            self.put_file(f"{path}?{self._query({**more, 'sha256': sha256})}", file, size)
+            try:
+                self.put_file(f"{path}?{self._query({**more, 'sha256': sha256})}", file, size)
+            except BadInput as error:  # of ours, such as one that arrived torn, and nobody's mistake
+                raise TinderboxError(f"the driver has refused a file: {error}") from error
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         try:
             return self.send(method, path, body)
         except urllib3.exceptions.HTTPError as error:
-            raise TinderboxError(f"the driver does not answer: {error}") from error
+            raise TinderboxError(f"the driver does not answer: {error}; see to its machine and the network") from error
 
     def _keep_beating(self) -> None:
         while True:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinderbox.config.train import Threshold
-from tinderbox.errors import TinderboxError
+from tinderbox.training.scores import Diverged
 
 Floats = NDArray[np.float32]
 
@@ -133,13 +133,13 @@ class Coder:
         """Take in the update of a step and return the message of it.
 
         Raises:
-            TinderboxError: The update, or what it adds up to, is not finite.
+            Diverged: The update, or what it adds up to, is not finite.
         """
         tau, size = np.float32(round_threshold(self.tau)), self.residual.size
         self.residual += update
         np.abs(self.residual, out=self._sizes)
         if size and not np.isfinite(self._sizes.max()):
-            raise TinderboxError(f"step {step}: the update is not finite, training has diverged; lower learning_rate")
+            raise Diverged(f"step {step}: the update is not finite, training has diverged; lower learning_rate")
         large = self._sizes >= tau
         count = int(np.count_nonzero(large))
         self._bitmap = count >= ((size / 16 + 5) / 2 if self._bitmap else size / 16) and count > 0

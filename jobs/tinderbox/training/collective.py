@@ -12,6 +12,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from tinderbox.errors import TinderboxError
+
 _GROUP = 7_100
 """The key of our group; TensorFlow's strategies count theirs from 1."""
 
@@ -20,12 +22,19 @@ def start_runtime(addresses: Sequence[str], rank: int) -> Any:
     """Connect this process with all others, wait for them, and return what keeps the connection; it listens at its own.
 
     It has to be called before any operation of TensorFlow.
+
+    Raises:
+        TinderboxError: It cannot listen.
     """
     cluster = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": rank}}
     os.environ["TF_CONFIG"] = json.dumps(cluster)
     import tensorflow as tf
 
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:  # the only reason it has for its server is printed, and not raised
+        told = f"port {addresses[rank].rpartition(':')[2]}, for sums with other workers: {error.message}"
+        raise TinderboxError(f"{told}; end what else listens there") from error
 
 
 def add_up(vector: Any, workers: int, instance: int) -> Any:

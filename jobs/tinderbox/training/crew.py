@@ -35,7 +35,7 @@ class Crew:
         agent = self.agents.get(ask.agent)
         if agent is None:
             agent = self.agents[ask.agent] = Agent(ask.agent, ask.node, ask.host, ask.address, now, now)
-            self.known.add(ask.agent)
+            self.known.add(task_of(ask.agent))
         elif not agent.waits:
             agent.joined = now
         agent.waits, agent.address, agent.heard = True, ask.address, now
@@ -46,6 +46,10 @@ class Crew:
         """Note that an agent lives."""
         if (agent := self.agents.get(name)) is not None:
             agent.heard = now
+
+    def of_task(self, name: str) -> list[Agent]:
+        """Return the agents of a task, however often Spark has begun it anew."""
+        return [agent for agent in self.agents.values() if task_of(agent.name) == task_of(name)]
 
     def drop(self, name: str) -> Agent | None:
         """Forget an agent, and return it if it was there."""
@@ -63,10 +67,20 @@ class Crew:
         """Return those that were not heard of for longer than `limit` seconds."""
         return [agent for agent in self.agents.values() if now - agent.heard > limit]
 
-    def forgive(self, seconds: float) -> None:
+    def forgive(self, seconds: float, now: float) -> None:
         """Take a time in which nobody could be heard, since the driver stood still, for none."""
         for agent in self.agents.values():
-            agent.heard += seconds
+            agent.heard, agent.joined = min(agent.heard + seconds, now), min(agent.joined + seconds, now)
+
+
+def task_of(name: str) -> str:
+    """Return the name of the task that an agent is, without what counts how often Spark has begun it anew by itself."""
+    return name.partition("+")[0]
+
+
+def repetition_of(name: str) -> int:
+    """Return how often Spark has begun an agent's task anew by itself."""
+    return int(name.partition("+")[2] or 0)
 
 
 def number_of(name: str) -> tuple[int, str]:

@@ -190,7 +190,8 @@ class Mesh(Mailbox):
             return
         message, _ = unseal(sealed, self._size)
         if message.rank >= self.workers:
-            raise TinderboxError(f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers")
+            told = f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers"
+            raise TinderboxError(f"{told}; run one version only")
         if self._accept(message, sealed):
             self._spread(UPDATE + sealed, sender)
 

@@ -11,7 +11,7 @@ from tinderbox.training.records import Assignment, Counts, EpochReport, Position
 
 _FROZEN = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
-End = Literal["complete", "failed", "diverged", "stale", "peer_lost", "killed", "crashed", "out_of_memory"]
+End = Literal["complete", "failed", "diverged", "stale", "peer_lost", "lost", "killed", "crashed", "out_of_memory"]
 """How a worker process ended: as it says itself, or killed by a signal, gone with an exit code, or out of memory."""
 
 

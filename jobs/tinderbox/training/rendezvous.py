@@ -9,27 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinderbox.config import TrainJob
-from tinderbox.errors import StaleAttempt, TinderboxError
+from tinderbox.errors import BadInput, StaleAttempt, TinderboxError, TrainingFailed
 from tinderbox.training.attempts import Attempts, Kept
-from tinderbox.training.crew import Agent
+from tinderbox.training.crew import Agent, repetition_of, task_of
 from tinderbox.training.history import Training
 from tinderbox.training.messages import Answer, Beat, Ended, Join, Sender, Told
 from tinderbox.training.progress import best_epoch, is_over
 from tinderbox.training.record import CheckpointKept, Event, Outcome, RunEnded
 from tinderbox.training.records import Assignment, Position, Verdict
-from tinderbox.training.running import CheckpointWhole, Complaint, Seat
-
-FROZEN_SECONDS = 20.0
-"""Who was not heard of for so long is frozen; workers beat every two seconds."""
-
-SUSPECT_SECONDS = 8.0
-"""So long is enough where another worker has said that somebody is gone."""
-
-START_SECONDS = 120.0
-"""For so long a worker may be starting, before it is heard of for the first time."""
-
-GRACE_SECONDS = 25.0
-"""For so long whoever is gone may be found, after a worker has said that somebody is."""
+from tinderbox.training.running import FROZEN_SECONDS, GRACE_SECONDS, CheckpointWhole, Complaint, Seat
 
 STANDSTILL_SECONDS = 5.0
 """Between two looks; if there were more, it was the driver that stood still, and nobody is silent for that."""
@@ -47,9 +35,14 @@ class Rendezvous(Attempts):
     # Agents
 
     def join(self, ask: Join, now: float) -> Answer:
-        """Let an agent wait for an assignment, and return it once there is one."""
+        """Let an agent wait for an assignment, and return it once there is one.
+
+        Raises:
+            StaleAttempt: Spark has begun the agent's task anew since, elsewhere.
+        """
         if self.over:
             return Answer(done=True)
+        self._drop_earlier(ask.agent, now)
         rank = self.running.rank_of(ask.agent) if self.running else None
         if self.running is not None and rank is not None:
             seat = self.running.occupied[rank]
@@ -88,7 +81,7 @@ class Rendezvous(Attempts):
             return
         if ended.outcome in ("failed", "diverged"):
             self.end_attempt("failed", told, now, seat.member, ended.details)
-            self.failure = self.failure or TinderboxError(told)
+            self.failure = self.failure or TrainingFailed(told)
         elif ended.outcome == "peer_lost" and self.has_others(rank):
             assert self.running is not None  # noqa: S101 - it has seats
             self.running.complaint = self.running.complaint or Complaint(now, seat.member, told)
@@ -101,10 +94,10 @@ class Rendezvous(Attempts):
 
     def leave(self, name: str, cause: str, now: float) -> bool:
         """Note that an agent's Spark job has ended; return whether it had ever joined."""
-        agent = self.crew.drop(name)
-        if agent is not None:
+        for agent in self.crew.of_task(name):
+            self.crew.drop(agent.name)
             self._lose_agent(agent, "lost", cause, now)
-        return name in self.crew.known
+        return task_of(name) in self.crew.known
 
     def lose_host(self, host: str, cause: str, out_of_memory: bool, now: float) -> None:
         """Note that a pod has died, with all agents in it."""
@@ -120,9 +113,10 @@ class Rendezvous(Attempts):
         Raises:
             StaleAttempt: It has none.
         """
-        if self.running is None:
+        running = self.running  # a thread that stores a part asks, too
+        if running is None:
             raise StaleAttempt(f"attempt {sender.attempt} is over")
-        return self.running.seat(sender)
+        return running.seat(sender)
 
     def beat(self, beat: Beat, now: float) -> None:
         """Note that a worker lives, and where it is."""
@@ -197,18 +191,19 @@ class Rendezvous(Attempts):
             early = bool(history) and history[-1].epoch < self.job.epochs
             self.append(RunEnded(time=now, epoch=epoch, early=early))
 
-    def close(self, now: float) -> None:
-        """End what runs, for the driver was asked to end; nothing begins any more."""
+    def close(self, now: float, error: TinderboxError | None = None) -> None:
+        """End what runs, for the driver was asked to end, or by an error; nothing begins any more."""
         self.closed = True
         if self.running is not None:
-            self.end_attempt("released", "its driver was asked to end", now)
+            outcome: Outcome = "released" if error is None else "failed" if isinstance(error, BadInput) else "lost"
+            self.end_attempt(outcome, "its driver was asked to end" if error is None else str(error), now)
 
     # Time
 
     def tick(self, now: float) -> None:
         """Let an attempt begin if it may, and end one whose workers are silent."""
         if now - self._looked > STANDSTILL_SECONDS:
-            self._forgive(now - self._looked)
+            self._forgive(now - self._looked, now)
         self._looked = now
         for agent in self.crew.silent(now, FROZEN_SECONDS):
             self.crew.drop(agent.name)
@@ -222,25 +217,30 @@ class Rendezvous(Attempts):
         else:
             self.fill(now)
 
-    def _forgive(self, seconds: float) -> None:
-        self.crew.forgive(seconds)
-        for seat in self.running.occupied.values() if self.running else ():
-            seat.since += seconds
-            seat.heard = None if seat.heard is None else seat.heard + seconds
+    def _forgive(self, seconds: float, now: float) -> None:
+        self.crew.forgive(seconds, now)
+        self.freed = min(self.freed + seconds, now)
+        if self.running is not None:
+            self.running.forgive(seconds, now)
 
     def _look_at_workers(self, now: float) -> None:
         running = self.running
         assert running is not None  # noqa: S101 - the caller has looked
-        limit = SUSPECT_SECONDS if running.complaint else FROZEN_SECONDS
-        for rank, seat in running.occupied.items():
-            silence = now - (seat.since if seat.heard is None else seat.heard)
-            if not (seat.finished or seat.ended) and silence > (START_SECONDS if seat.heard is None else limit):
-                told = f"worker {rank} on {seat.member.node} was not heard of for {silence:.0f} s"
-                self.lose(rank, "frozen", told, now)
-                if self.running is not running:
-                    return
+        for told, rank in running.silent(now):
+            self.lose(rank, "frozen", told, now)
+            if self.running is not running:
+                return
         if running.complaint is not None and now - running.complaint.time > GRACE_SECONDS:
             self.end_attempt("lost", running.complaint.cause, now, running.complaint.member)
+
+    def _drop_earlier(self, name: str, now: float) -> None:
+        """Forget the agents that Spark has begun a task with before, which it does where it has lost them."""
+        for other in self.crew.of_task(name):
+            if repetition_of(other.name) > repetition_of(name):
+                raise StaleAttempt(f"{name} is not wanted any more, {other.name} is there for it")
+            if other.name != name:
+                self.crew.drop(other.name)
+                self._lose_agent(other, "lost", "Spark has begun its task anew", now)
 
     def _lose_agent(self, agent: Agent, outcome: Outcome, cause: str, now: float) -> None:
         rank = self.running.rank_of(agent.name) if self.running else None

@@ -10,6 +10,18 @@ from tinderbox.training.messages import Sender
 from tinderbox.training.record import CheckpointKept, Member
 from tinderbox.training.records import Assignment, EpochReport, Position, Resume, Verdict
 
+FROZEN_SECONDS = 20.0
+"""Who was not heard of for so long is frozen; workers beat every two seconds."""
+
+SUSPECT_SECONDS = 8.0
+"""So long is enough where another worker has said that somebody is gone."""
+
+START_SECONDS = 28.0
+"""For so long a worker may be starting, before it is heard of for the first time: it beats before it does anything."""
+
+GRACE_SECONDS = 25.0
+"""For so long whoever is gone may be found, after a worker has said that somebody is."""
+
 
 class CheckpointWhole(Exception):
     """A part has come of a checkpoint that has all of its parts, with the digests that it counts by."""
@@ -125,6 +137,24 @@ class Running:
         """Return the rank of an agent's worker, None where it has none."""
         held = ((rank, seat) for rank, seat in self.occupied.items() if not seat.ended)
         return next((rank for rank, seat in held if seat.member.name == agent), None)
+
+    def silent(self, now: float) -> list[tuple[str, int]]:
+        """Return what is to be said of workers that were not heard of for too long, each with its rank."""
+        found, limit = [], SUSPECT_SECONDS if self.complaint else FROZEN_SECONDS
+        for rank, seat in self.occupied.items():
+            silence = now - (seat.since if seat.heard is None else seat.heard)
+            if not (seat.finished or seat.ended) and silence > (START_SECONDS if seat.heard is None else limit):
+                found.append((f"worker {rank} on {seat.member.node} was not heard of for {silence:.0f} s", rank))
+        return found
+
+    def forgive(self, seconds: float, now: float) -> None:
+        """Take a time in which nobody could be heard, since the driver stood still, for none."""
+        for seat in self.occupied.values():
+            seat.since = min(seat.since + seconds, now)
+            seat.heard = None if seat.heard is None else min(seat.heard + seconds, now)
+        self.vacated = {rank: min(since + seconds, now) for rank, since in self.vacated.items()}
+        if self.complaint is not None:
+            self.complaint.time = min(self.complaint.time + seconds, now)
 
     def gathered(self, epoch: int) -> Sequence[EpochReport] | None:
         """Return what all workers have told of an epoch, by rank, None while some have not."""

@@ -28,6 +28,9 @@ TICK_SECONDS = 0.5
 RATE_SECONDS = 20.0
 """Examples a second are those of so long."""
 
+REFUSAL_SECONDS = 60.0
+"""Storage may refuse for so long what can be written again; the record cannot."""
+
 T = TypeVar("T")
 
 
@@ -81,6 +84,7 @@ class Server(Served):
         self.changed, self._announced = asyncio.Event(), 0
         self._rate, self._written = Rate(), -1
         self._counting = asyncio.Lock()
+        self._refused: float | None = None
 
     # From other threads
 
@@ -99,7 +103,8 @@ class Server(Served):
         try:
             return self._await(act())
         except OSError as error:
-            raise TinderboxError(f"training stopped: its record cannot be written: {error}") from error
+            told = f"training stopped: its record cannot be written: {error}"
+            raise TinderboxError(f"{told}; see to storage and run the same command again") from error
 
     # In the loop, for the routes
 
@@ -169,17 +174,35 @@ class Server(Served):
 
     async def _keep_time(self) -> None:
         while True:
-            await self.settle()
+            await self.settle()  # a record that cannot be written ends training here
+            await self._keep_files()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _keep_files(self) -> None:
+        """Bring to storage what is wanted there; it may refuse that for a while, and is asked again.
+
+        Raises:
+            OSError: It refuses for too long.
+        """
+        try:
             await self.count()
             await self.complete()  # whoever was the last to finish may have died before it was answered
             await self._write_history()
-            await asyncio.sleep(TICK_SECONDS)
+        except OSError as error:
+            now = time.monotonic()
+            self._refused = now if self._refused is None else self._refused
+            if now - self._refused > REFUSAL_SECONDS:
+                raise
+            LOG.warning("storage does not take it, and is asked again: %s", error)
+        else:
+            self._refused = None
 
     async def _write_history(self) -> None:
         if self._written != self._announced:
-            self._written = self._announced
+            announced = self._announced
             rows = [ended.row for ended in self.rendezvous.training.history]
             await asyncio.to_thread(self._files.write_history, rows)
+            self._written = announced
 
     async def _tidy(self) -> None:
         await self._write_history()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,7 @@ import numpy as np
 from tinderbox import preloading
 from tinderbox.config.train import Threshold
 from tinderbox.data import Dataset, open_packed
-from tinderbox.errors import BadInput, StaleAttempt
+from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 from tinderbox.failure import NO_FAILURE, Failure, describe
 from tinderbox.models.building import Task, build_model
 from tinderbox.models.state import set_stream
@@ -34,7 +36,7 @@ from tinderbox.training.threshold import ThresholdExchange
 
 _OURS = Path(__file__).parents[1]
 
-Outcome = Literal["complete", "failed", "diverged", "stale", "peer_lost"]
+Outcome = Literal["complete", "failed", "diverged", "stale", "peer_lost", "lost"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Over:
 
     `complete`: trained to the end. `failed` and `diverged` (a loss that is no number) end the run, for another attempt
     would end likewise. `stale`: the driver has given up the attempt. `peer_lost`: another worker went away, so the
-    attempt is over and the next may do. A process that ends without an `Over` was killed or crashed.
+    attempt is over and the next may do. `lost`: the driver, storage, the network or a port was at fault, which the next
+    attempt may not find so. A process that ends without an `Over` was killed or crashed.
     """
 
     outcome: Outcome
@@ -67,6 +70,7 @@ class Over:
 def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     """Load the user's code, then do what the `Assignment` that arrives says, and tell by an `Over` how it ended."""
     (work,) = arguments
+    arrival = _Arrival(connection, work.door)
     try:
         function = _prepare(work)
     except Exception as error:
@@ -74,11 +78,45 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     else:
         prepared = None
     gc.freeze()  # what is loaded now stays
-    try:
-        assignment: Assignment = connection.recv()
-    except EOFError:
-        return
-    connection.send(prepared or take_part(work, assignment, function))
+    assignment = arrival.wait()
+    if assignment is not None:
+        work = replace(work, door=lambda _: arrival.channel())
+        connection.send(prepared or take_part(work, assignment, function))
+
+
+class _Arrival:
+    """Takes the assignment in a thread, and opens its way to the driver at once: the worker beats from then on.
+
+    The user's code may take its time to load; who is frozen in that is found as everyone else is.
+    """
+
+    def __init__(self, connection: Connection, door: Callable[[Assignment], Channel]) -> None:
+        self._connection, self._door = connection, door
+        self._assignment: Assignment | None = None
+        self._opened: Channel | Exception | None = None
+        self._thread = threading.Thread(target=self._take, name="arrival", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> Assignment | None:
+        """Return the assignment once it is there, None where nobody will send one any more."""
+        self._thread.join()
+        return self._assignment
+
+    def channel(self) -> Channel:
+        """Return the way to the driver, or raise what opening it raised."""
+        if isinstance(self._opened, Exception):
+            raise self._opened
+        assert self._opened is not None  # noqa: S101 - an assignment has come
+        return self._opened
+
+    def _take(self) -> None:
+        with suppress(EOFError):
+            self._assignment = self._connection.recv()
+        if self._assignment is not None:
+            try:
+                self._opened = self._door(self._assignment)
+            except Exception as error:
+                self._opened = error
 
 
 def _prepare(work: Work) -> Callable[..., Any] | None:
@@ -104,6 +142,9 @@ def take_part(work: Work, assignment: Assignment, function: Callable[..., Any] |
         return Over("diverged", describe(error, skip=_OURS))
     except gone as error:
         return Over("peer_lost", describe(error, skip=_OURS))
+    except TinderboxError as error:
+        outcome: Outcome = "failed" if isinstance(error, BadInput) else "lost"
+        return Over(outcome, describe(error, skip=_OURS))
     except BaseException as error:
         return Over("failed", describe(error, skip=_OURS))
     finally:
@@ -140,7 +181,7 @@ def _exchange(recipe: Recipe, assignment: Assignment, channel: Channel) -> Excha
         return Synchronous(assignment, max(recipe.job.gpus, 1), recipe.job.deterministic)
     if isinstance(recipe.job.mode, Threshold):
         return ThresholdExchange(assignment, channel, recipe.job.mode, recipe.examples)
-    raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes")
+    raise BadInput(f"mode: {recipe.job.mode.name} does not run in worker processes; use synchronous or threshold")
 
 
 def _set_up(

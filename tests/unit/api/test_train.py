@@ -82,7 +82,7 @@ class Threads:
 
     def _hold(self, name: str) -> None:
         work = self.url, self.token, name, self.epochs, str(self.fails)
-        Agent(Settings(name, "node", "host", f"{name}:1"), act, work, AgentDoor(self.url, self.token)).run()
+        Agent(Settings(name, "node", "host", lambda: f"{name}:1"), act, work, AgentDoor(self.url, self.token)).run()
 
     def renew(self, name: str) -> None:
         """Nobody is silent here."""
@@ -215,14 +215,18 @@ def test_a_training_that_is_stopped(train: Callable[..., TrainResult], session: 
     assert [attempt.ended.outcome for attempt in record.attempts if attempt.ended] == ["released"]
 
 
-def test_agents_that_cannot_be_had(train: Callable[..., TrainResult], session: Any) -> None:
-    """Their failure is the training's."""
+def test_agents_that_cannot_be_had(train: Callable[..., TrainResult], session: Any, tmp_path: Path) -> None:
+    """Their failure is the training's, and what its attempt has ended by."""
 
     def fail(status: TrainStatus) -> None:
-        session.made[0].failure = TinderboxError("agent 0 failed 5 times")
+        if status.attempt:
+            session.made[0].failure = TinderboxError("agent 0 failed 5 times")
 
     with pytest.raises(TinderboxError, match="agent 0 failed 5 times"):
         train(Shown(react=fail), epochs=2_000)
+    record = open_training("small", str(tmp_path / "runs")).record
+    ended = [(attempt.ended.outcome, attempt.ended.cause) for attempt in record.attempts if attempt.ended]
+    assert ended == [("lost", "agent 0 failed 5 times")]
 
 
 def test_a_training_begins_anew(train: Callable[..., TrainResult], tmp_path: Path, session: Any) -> None:

@@ -16,6 +16,7 @@ from tinderbox.config import check_train
 from tinderbox.data import Dataset, Examples, open_packed, pack
 from tinderbox.spark import agents
 from tinderbox.spark.agents import AgentPlan, agent_jobs, hold_agent
+from tinderbox.spark.rounds import Telling
 from tinderbox.training.channel import Channel
 from tinderbox.training.ports import PORTS
 from tinderbox.training.recipe import Recipe
@@ -40,7 +41,9 @@ class Idle:
     made: list[Any]
 
     def __init__(self, settings: Any, target: Any, work: Any, door: Any, is_leaving: Callable[[], bool]) -> None:
-        self.made.append((settings, work, os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["OMP_NUM_THREADS"]))
+        self.made.append(
+            (settings, settings.address(), work, os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["OMP_NUM_THREADS"])
+        )
         self._leaving = is_leaving()
 
     def run(self) -> bool:
@@ -66,9 +69,9 @@ def test_an_agent_is_told_what_its_executor_has(tmp_path: Path, monkeypatch: pyt
     half = Examples(np.zeros((5, 2), np.float32), np.arange(5) % 2)
     archive = pack(Dataset(half, half, None, None))
     assert hold_agent("agent-2.1", PLAN, cast("Any", SimpleNamespace(value=archive))) is not going
-    ((settings, work, gpus, threads),) = made
+    ((settings, address, work, gpus, threads),) = made
     assert (settings.name, settings.node, settings.preload) == ("agent-2.1", "node-7", ("json",))
-    host, _, port = settings.address.rpartition(":")
+    host, _, port = address.rpartition(":")
     assert host == "127.0.0.1"
     assert int(port) in PORTS
     assert (gpus, threads) == ("3", "2")
@@ -104,3 +107,9 @@ def test_there_is_an_agent_for_each_worker() -> None:
     assert jobs._count == 3
     jobs.renew("agent-2.4")
     assert spark.cancelled == ["tinderbox-small-agent-2"]
+
+
+def test_nobody_prints_a_token() -> None:
+    """Neither where agents are told it nor where tasks are."""
+    assert "secret" not in repr(PLAN)
+    assert "secret" not in repr(Telling("http://127.0.0.1:1", "secret"))

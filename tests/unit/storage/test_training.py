@@ -79,11 +79,23 @@ def test_the_newest_whole_checkpoint_counts(folder: TrainFolder) -> None:
 
 
 def test_a_part_of_an_attempt_that_is_over_is_not_kept(folder: TrainFolder) -> None:
-    """It may have ended while the part was on its way."""
+    """It may have ended while the part was on its way, or while it was stored, and another one has stored its own."""
+    calls: list[int] = []
 
     def check() -> None:
         raise StaleAttempt("over")
 
+    def check_twice() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise StaleAttempt("over")
+
+    own = hashlib.sha256(b"mine").hexdigest()
+    asyncio.run(folder.take_part(429, 0, blocks(b"mine"), own))
+    with pytest.raises(StaleAttempt):
+        asyncio.run(folder.take_part(429, 0, blocks(b"late"), hashlib.sha256(b"late").hexdigest(), check_twice))
+    assert folder.read("checkpoints/step-000000429/part-0") == b"mine"
+    folder.remove("checkpoints/step-000000429/part-0")
     sha256 = hashlib.sha256(b"late").hexdigest()
     with pytest.raises(StaleAttempt):
         asyncio.run(folder.take_part(430, 0, blocks(b"late"), sha256, check))

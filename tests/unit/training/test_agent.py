@@ -79,7 +79,7 @@ class Desk:
 
 def make(word: str, desk: Desk, is_leaving: Callable[[], bool] = bool, **settings: Any) -> Agent:
     """Return an agent whose workers do what a word says."""
-    return Agent(Settings("agent-0", "n", "h", "h:7100", **settings), act, word, desk, is_leaving)
+    return Agent(Settings("agent-0", "n", "h", lambda: "h:7100", **settings), act, word, desk, is_leaving)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,13 @@ def test_how_a_worker_has_ended(word: str, outcome: str, cause: str) -> None:
     assert desk.ends[0].details == ("Traceback" if word == "raise" else "")
 
 
+def test_each_worker_has_an_address_that_is_free() -> None:
+    """It is asked for with each request, since somebody may have taken the one before."""
+    desk, ports = Desk(attempts=2), iter(range(7100, 7164))
+    assert Agent(Settings("agent-0", "n", "h", lambda: f"h:{next(ports)}"), act, "complete", desk).run()
+    assert [ask.address for ask in desk.joined] == [f"h:{port}" for port in range(7100, 7105)]
+
+
 def test_a_worker_that_memory_was_taken_from(tmp_path: Path) -> None:
     """The kernel has counted one more that it has killed."""
     events = tmp_path / "memory.events"
@@ -116,7 +123,7 @@ def test_a_worker_that_memory_was_taken_from(tmp_path: Path) -> None:
 
     pid = tmp_path / "pid"
     desk = Counting()
-    agent = Agent(Settings("agent-0", "n", "h", "h:7100", cgroups=tmp_path), leave_pid, str(pid), desk)
+    agent = Agent(Settings("agent-0", "n", "h", lambda: "h:7100", cgroups=tmp_path), leave_pid, str(pid), desk)
     assert agent.run()
     assert [(ended.outcome, ended.cause) for ended in desk.ends] == [
         ("out_of_memory", "its process was killed because the executor's memory was used up")

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tinderbox.config.train import Threshold
-from tinderbox.errors import TinderboxError
 from tinderbox.training.coding import BITMAP, EMPTY, HEADER, SPARSE, Coder, Message, code, round_threshold, unpack
+from tinderbox.training.scores import Diverged
 
 NEVER = 1_000_000
 SIZES = (1, 15, 16, 17, 1_000, 4_097)
@@ -191,7 +191,7 @@ def test_what_is_not_finite_ends_training() -> None:
     """A sentence about the learning rate, at once, instead of a residual that nobody ever hears of."""
     for bad in (math.nan, math.inf):
         coder = Coder(10, settings())
-        with pytest.raises(TinderboxError, match=r"step 7: the update is not finite.*lower learning_rate"):
+        with pytest.raises(Diverged, match=r"step 7: the update is not finite.*lower learning_rate"):
             coder.encode(np.array([bad] + [0.0] * 9, np.float32), 0, 7)
 
 

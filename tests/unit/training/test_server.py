@@ -267,7 +267,7 @@ def test_the_model_comes_from_the_first_worker(folder: TrainFolder) -> None:
     """From no other one."""
     with opened(folder, workers=2) as place:
         _, second = sorted(place.join("agent-0", "agent-1"), key=lambda assignment: assignment.rank)
-        with pytest.raises(BadInput, match="the model comes from worker 0, got one from worker 1"):
+        with pytest.raises(TinderboxError, match="the model comes from worker 0, got one from worker 1"):
             place.channel("agent-1", second).finish(lambda file: file.write(b"model"), None)
 
 
@@ -293,6 +293,58 @@ def test_training_ends_though_nobody_waits_for_it(folder: TrainFolder) -> None:
         place.server.call(lambda rendezvous: rendezvous.finish(sender("agent-0", first), [[1]]))
         assert place.server.wait(30)
     assert folder.read("confusion.json") == b"[[1]]"
+
+
+def test_storage_may_refuse_for_a_while(
+    folder: TrainFolder, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """What is not the record is written again, and only a long refusal ends training."""
+    refusing = threading.Event()
+    write = folder.write_history
+
+    def write_history(rows: Any) -> None:
+        if refusing.is_set():
+            raise OSError("slow down")
+        write(rows)
+
+    monkeypatch.setattr(folder, "write_history", write_history)
+    with opened(folder) as place:
+        (first,) = place.join("agent-0")
+        refusing.set()
+        place.channel("agent-0", first).end_epoch(report(0, 1))
+        assert eventually(lambda: place.server._refused is not None, 30)
+        assert place.server.failure is None
+        refusing.clear()
+        assert eventually(lambda: len(folder.read_history()) == 1, 30)
+        assert eventually(lambda: place.server._refused is None, 30)
+        monkeypatch.setattr("tinderbox.training.server.REFUSAL_SECONDS", 0.0)
+        refusing.set()
+        place.channel("agent-0", first).end_epoch(report(0, 2))
+        assert place.server.wait(30)
+        assert str(place.server.failure) == "slow down"
+
+
+def test_a_port_that_somebody_has(folder: TrainFolder) -> None:
+    """It is told in a sentence."""
+    with (
+        opened(folder) as place,
+        pytest.raises(
+            TinderboxError, match=rf"^port {place.port}, at which the driver is to answer: .*end what has it"
+        ),
+        opened(folder, place.port),
+    ):
+        raise AssertionError
+
+
+def test_a_file_that_arrives_torn(folder: TrainFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nobody's mistake, as bad input is."""
+    with opened(folder) as place:
+        (first,) = place.join("agent-0")
+        channel = place.channel("agent-0", first)
+        monkeypatch.setattr("tinderbox.checkpoint.digest", lambda path: ("0" * 64, path.stat().st_size))
+        with pytest.raises(TinderboxError, match=r"refused a file: .*arrived with digest") as raised:
+            channel.save(Position(0, 10, 5), lambda file: file.write(b"state"))
+        assert not isinstance(raised.value, BadInput)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}])

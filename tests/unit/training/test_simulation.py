@@ -53,7 +53,6 @@ class Worker:
     state: int = 0
     told: int = 0
     dead: str = ""
-    beaten: bool = False
     frozen_at: float | None = None
     stuck_since: float | None = None
 
@@ -138,7 +137,7 @@ class World:
         if dice < 0.008 and worker is not None and not worker.dead:
             self.seen["killed"] += 1
             worker.dead = self.chance.choice(["killed", "out_of_memory", "crashed"])
-        elif dice < 0.028 and worker is not None and worker.beaten and worker.frozen_at is None:
+        elif dice < 0.028 and worker is not None and worker.frozen_at is None:
             self.seen["frozen"] += 1
             worker.frozen_at = self.now
         elif dice < 0.018:
@@ -229,7 +228,6 @@ class World:
             return True
         beat = Beat(sender=self.sender(agent), position=worker.position, done=Counts(1, 1, 0.5))
         self.rendezvous.beat(beat, self.now)
-        worker.beaten = True
         return self._train(agent, worker)
 
     def _ask(self, agent: FakeAgent, action: Callable[[FakeAgent], bool]) -> bool:
@@ -316,7 +314,7 @@ class World:
         for agent in self.agents:
             worker = agent.worker
             since = agent.frozen_at if worker is None or worker.frozen_at is None else worker.frozen_at
-            if running is not None and worker is not None and worker.beaten and since is not None:
+            if running is not None and worker is not None and since is not None:
                 seat = running.seats.get(worker.assignment.rank)
                 if seat is not None and seat.member.name == agent.name and not seat.finished:
                     assert running.number != worker.assignment.attempt or self.now - since <= DETECTED
