@@ -97,6 +97,11 @@ class Ledger(KeptCheckpoints):
         with suppress(OSError):  # it costs room and nothing else
             self.folder.prune(self._keep, best)
 
+    def write_log(self, attempt: int, rank: int, text: str) -> None:
+        """Keep what a worker has printed in an attempt."""
+        with suppress(OSError):  # training goes on without it
+            self.folder.write_log(attempt, rank, text)
+
     def finish(self, model: bytes, confusion: list[list[int]] | None) -> None:
         """Store the model, and which validation examples were taken for what."""
         self.folder.write(MODEL, model)

@@ -83,6 +83,7 @@ class Averager:
             self._chronicle.begin(self._at.position, ())
             raise
         self._chronicle.begin(self._at.position, answer.places)
+        self._chronicle.overhear(answer.printed)
         if answer.failed is not None:
             raise self._chronicle.fail(answer.failed[1], answer.failed[0])
         if not self._at.state.size:
@@ -112,6 +113,7 @@ class Averager:
             TinderboxError: A share has failed.
         """
         answer = self._rounds.run(work, state, shares)
+        self._chronicle.overhear(answer.printed)
         for rank, node, _ in answer.again:
             LOG.warning("share %d was lost and computed again, on %s", rank, node)
         if answer.failed is not None:
@@ -151,6 +153,7 @@ class Averager:
         self._check(merged.metrics)
         self._at = replace(at, sums=Sums(0, {}), counts=Counts())
         self._book.note(merged.ended(self._chronicle.attempt, epoch, self._now()))
+        self._chronicle.write_logs()
         best = self._best()
         is_wanted = is_over(training.history, job) or (job.early_stopping is not None and best == epoch)
         is_due = self._chronicle.is_due(step, job.checkpoints.steps) or (every is not None and epoch % every == 0)

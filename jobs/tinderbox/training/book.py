@@ -12,6 +12,7 @@ from tinderbox.errors import BadInput, TinderboxError, TrainingFailed
 from tinderbox.failure import Failure
 from tinderbox.training.history import Training
 from tinderbox.training.parts import Standing, read_part, write_part
+from tinderbox.training.printing import Logs
 from tinderbox.training.record import AttemptBegan, AttemptEnded, CheckpointKept, Event, Member, Outcome
 from tinderbox.training.records import Position, Resume
 from tinderbox.training.rounds import Place
@@ -40,6 +41,9 @@ class Book(Protocol):
     def prune(self, best: int | None) -> None:
         """Remove checkpoints that are not wanted any more; that of the epoch `best` is."""
 
+    def write_log(self, attempt: int, rank: int, text: str) -> None:
+        """Keep what a worker has printed in an attempt."""
+
     def finish(self, model: bytes, confusion: list[list[int]] | None) -> None:
         """Store the model, and which validation examples were taken for what."""
 
@@ -49,7 +53,7 @@ class Chronicle:
 
     def __init__(self, book: Book, workers: int, now: Callable[[], float]) -> None:
         self._book, self._workers, self._now = book, workers, now
-        self._saved = 0
+        self._saved, self._logs = 0, Logs()
 
     @property
     def attempt(self) -> int:
@@ -70,9 +74,20 @@ class Chronicle:
             step=at.step,
         )
         self._book.note(began)
+        self._logs = Logs()
+
+    def overhear(self, printed: tuple[tuple[int, str], ...]) -> None:
+        """Take what shares have printed; it is written down when an epoch or the attempt ends."""
+        self._logs.add(printed)
+
+    def write_logs(self) -> None:
+        """Keep what workers have printed."""
+        for rank, text in self._logs.take():
+            self._book.write_log(self.attempt, rank, text)
 
     def end(self, outcome: Outcome, failure: Failure, place: Place | None = None) -> None:
         """End the attempt, by the share at a place where it was one."""
+        self.write_logs()
         ended = AttemptEnded(
             time=self._now(),
             attempt=self.attempt,

@@ -54,7 +54,8 @@ class Answer:
     `state` is the mean over shares, in which each counts by its `weight`, the examples it was trained on; `position` is
     the one after the steps. What a work has no answer to is empty. `places` says who did the shares, and `again` which
     of them Spark had to compute more than once. `failed` is what a share has raised, and `passing` the same where it is
-    nobody's mistake, such as a file that cannot be read for a moment.
+    nobody's mistake, such as a file that cannot be read for a moment. `printed` is the end of what shares have printed,
+    by rank.
     """
 
     weight: int = 0
@@ -68,6 +69,7 @@ class Answer:
     again: tuple[Place, ...] = ()
     failed: tuple[Place, Failure] | None = None
     passing: tuple[Place, Failure] | None = None
+    printed: tuple[tuple[int, str], ...] = ()
 
 
 def join(answers: Sequence[Answer]) -> Answer:
@@ -92,6 +94,7 @@ def join(answers: Sequence[Answer]) -> Answer:
         again=tuple(place for answer in answers for place in answer.again),
         failed=next((answer.failed for answer in answers if answer.failed is not None), None),
         passing=next((answer.passing for answer in answers if answer.passing is not None), None),
+        printed=tuple(printed for answer in answers for printed in answer.printed),
     )
 
 

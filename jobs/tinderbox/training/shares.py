@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from tinderbox.models.state import set_stream
 from tinderbox.training.confusion import Batch, confuse
 from tinderbox.training.held import Bench, Built, build, deterministic, open_data, settle
 from tinderbox.training.metering import count_steps
+from tinderbox.training.printing import overheard
 from tinderbox.training.records import Counts, Position, Sums
 from tinderbox.training.rounds import Answer, Begin, Export, Train, Validate, Work
 from tinderbox.training.sampling import Schedule, schedule, schedule_shard, validation_slice
@@ -29,7 +31,13 @@ _BLOCK = 256
 
 
 def do_share(work: Work, state: State, bench: Bench) -> Answer:
-    """Return what a share comes to; what it raises is part of the answer, for Spark would only repeat it."""
+    """Return what a share comes to, and prints; what it raises is part of it, for Spark would only repeat it."""
+    with overheard(sys.stderr) as tail:
+        answer = _try_share(work, state, bench)
+    return replace(answer, printed=((bench.rank, tail.text()),)) if tail.text() else answer
+
+
+def _try_share(work: Work, state: State, bench: Bench) -> Answer:
     try:
         with deterministic(bench.recipe.job.deterministic):
             answer = replace(_DO[type(work)](work, state, bench), places=(bench.place,))

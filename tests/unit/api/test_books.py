@@ -70,7 +70,9 @@ def test_what_is_noted_is_safe(plan: TrainPlan, folder: TrainFolder, tmp_path: P
             ledger.note(ended(epoch))
             save(ledger, epoch)
             ledger.prune(best=1)
+        ledger.write_log(2, 1, "printed")
         ledger.finish(b"model", [[1, 0], [0, 1]])
+    assert folder.read_log("logs/attempt-2-worker-1.log") == "printed"
     assert folder.read_job()["epochs"] == 3
     assert folder.read("classes.json") == b'["a", "b"]'
     assert [row["epoch"] for row in folder.read_history()] == [1, 2, 3]

@@ -21,6 +21,7 @@ class Shelf:
         self.training, self.events, self.kept = Training(), list[Event](), dict[Position, bytes]()
         self.pruned = list[int | None]()
         self.model, self.confusion = b"", None
+        self.logs = dict[tuple[int, int], str]()
         self.note(RunBegan(time=0, generation=1, workers=wanted.workers, epochs=wanted.epochs))
 
     def note(self, event: Event) -> None:
@@ -52,6 +53,10 @@ class Shelf:
     def prune(self, best: int | None) -> None:
         """Note what is to stay."""
         self.pruned.append(best)
+
+    def write_log(self, attempt: int, rank: int, text: str) -> None:
+        """Keep what a worker has printed."""
+        self.logs[attempt, rank] = text
 
     def finish(self, model: bytes, confusion: Any) -> None:
         """Keep the results."""

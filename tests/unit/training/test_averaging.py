@@ -230,6 +230,28 @@ def test_whoever_follows_is_shown_each_split() -> None:
     assert shown == [(7, 24), (9, 48), (10, 50), (12, 24), (14, 48), (15, 50)]
 
 
+# Logs
+
+
+def test_what_workers_print_is_kept_by_attempt() -> None:
+    """All of it until the end of the attempt, that of the epoch that ended without a loss, too."""
+    wanted = job(epochs=2)
+    rounds, book = Line(wanted, losing(6)), Shelf(wanted)
+    fine, seen = rounds.answer, list[dict[tuple[int, int], str]]()
+
+    def answer(work: Work, state: State, rank: int) -> Answer:
+        seen.append(dict(book.logs))
+        said = f"{type(work).__name__} " if rank == 1 else ""
+        return replace(fine(work, state, rank), printed=((rank, said),) if said else ())
+
+    rounds.answer = answer  # type: ignore[method-assign]
+    average(wanted, rounds, book)
+    assert list(book.logs) == [(1, 1), (2, 1)]
+    assert book.logs[1, 1] == "Begin Train Train Train Validate "
+    assert book.logs[2, 1] == "Begin Train Train Train Validate Validate "
+    assert book.logs[1, 1] in (logs.get((1, 1)) for logs in seen), "it can be read while training goes on"
+
+
 # Losses
 
 

@@ -44,6 +44,7 @@ def net(shape, classes, dropout=0.0, norm=False):
 
 
 def broken(shape, classes):
+    print("about to fail")
     raise ValueError("no such network")
 """
 
@@ -341,3 +342,12 @@ def test_very_many_classes_have_no_confusion(data: Dataset, folder: Path, monkey
     monkeypatch.setattr(confusion, "LARGEST", 9)
     answer = one.run(Validate(confusion=True), state, 2)
     assert (answer.failed, answer.confusion) == (None, None)
+
+
+def test_what_is_printed_comes_along(data: Dataset, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """By the share that printed it, where it fails above all; Spark's own log of the executor has it, too."""
+    answer = Here(job(model={"build": "averaged_net:broken"}, seed=14), data, folder).share(Begin(), State.empty(), 1)
+    assert answer.failed is not None
+    assert answer.printed == ((1, "about to fail\n"),)
+    assert "about to fail" in capfd.readouterr().err
+    assert Here(job(seed=15), data, folder).run(Begin(), State.empty(), 2).printed == ()
