@@ -9,7 +9,15 @@ from typing import Any
 
 from tinderbox.api.beginning import Size, find_network, size_up, with_winner
 from tinderbox.api.material import Material, find_material
-from tinderbox.api.plan import check_kind, check_preload, describe_job, import_from
+from tinderbox.api.plan import (
+    check_kind,
+    check_preload,
+    describe_job,
+    differing_keys,
+    import_from,
+    other_contents,
+    refuse_another,
+)
 from tinderbox.config import TrainJob
 from tinderbox.data import Dataset
 from tinderbox.errors import BadInput
@@ -148,21 +156,14 @@ def check_train_continues(folder: TrainFolder, job: TrainJob, run: Run) -> None:
     check_kind(folder, job.storage)
     if not folder.exists():
         return
-    before, now, began = folder.read_job(), describe_job(job), folder.read_run()
-    differing = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in WITHOUT_EFFECT]
+    before, now = folder.read_job(), describe_job(job)
+    differing = differing_keys(before, now, WITHOUT_EFFECT)
     if "epochs" in differing and before.get("epochs", 0) < now["epochs"]:
         differing.remove("epochs")
     if _scaling(before) != _scaling(now):
         differing.append("attempts.scaling")
-    # The same key may name a file or a folder that holds something else now.
-    kept = [key for key in ("code", "data", "model") if getattr(began, key) != getattr(run, key)]
-    differing += [key for key in kept if key not in differing]
-    if differing:
-        raise BadInput(
-            f"training {job.name!r} exists and was begun with another {' and '.join(differing)}; "
-            f"{'epochs may only be raised; ' if 'epochs' in differing else ''}"
-            "give this one another name, or start over with --fresh, in a notebook fresh=True"
-        )
+    differing += other_contents(folder.read_run(), run, ("code", "data", "model"))
+    refuse_another(folder, differing, "epochs may only be raised; " if "epochs" in differing else "")
 
 
 def _scaling(job: dict[str, Any]) -> Any:

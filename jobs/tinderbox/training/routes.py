@@ -31,7 +31,7 @@ from tinderbox.training.records import Position
 from tinderbox.training.rendezvous import Rendezvous
 from tinderbox.training.running import CheckpointWhole
 from tinderbox.training.status import TrainStatus
-from tinderbox.web.routes import finite, guard, refuse
+from tinderbox.web.routes import finite, guard, refuse, send
 
 LARGEST_MESSAGE = 8 << 20
 """In bytes: what a worker printed, or the confusion of a thousand classes."""
@@ -184,18 +184,8 @@ class Routes:
         """Send a part of a checkpoint."""
         self._host.rendezvous.seat(_sender(request))
         step, part = int(request.query["step"]), int(request.query["part"])
-        blocks = self._files.send_part(step, part)
-        try:
-            first = await anext(blocks, b"")  # a file that cannot be opened is still refused with a reason
-        except FileNotFoundError:
-            return refuse(404, f"part {part} of the checkpoint at step {step} is not in storage any more")
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(first)
-        async for block in blocks:
-            await response.write(block)
-        await response.write_eof()
-        return response
+        gone = f"part {part} of the checkpoint at step {step} is not in storage any more"
+        return await send(request, self._files.send_part(step, part), lambda: refuse(404, gone))
 
     async def model(self, request: web.Request) -> web.Response:
         """Store the model."""
