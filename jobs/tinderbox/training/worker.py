@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,6 +20,7 @@ from tinderbox.errors import BadInput, StaleAttempt, TinderboxError
 from tinderbox.failure import NO_FAILURE, Failure, describe
 from tinderbox.models.building import Task, build_model
 from tinderbox.models.state import set_stream
+from tinderbox.training.arrival import Arrival
 from tinderbox.training.channel import Channel
 from tinderbox.training.code import find_build
 from tinderbox.training.exchange import Alone, Exchange, PeerLost, share_steps
@@ -70,7 +69,7 @@ class Over:
 def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     """Load the user's code, then do what the `Assignment` that arrives says, and tell by an `Over` how it ended."""
     (work,) = arguments
-    arrival = _Arrival(connection, work.door)
+    arrival = Arrival(connection, work.door)
     try:
         function = _prepare(work)
     except Exception as error:
@@ -82,41 +81,6 @@ def stand_by(connection: Connection, arguments: tuple[Work]) -> None:
     if assignment is not None:
         work = replace(work, door=lambda _: arrival.channel())
         connection.send(prepared or take_part(work, assignment, function))
-
-
-class _Arrival:
-    """Takes the assignment in a thread, and opens its way to the driver at once: the worker beats from then on.
-
-    The user's code may take its time to load; who is frozen in that is found as everyone else is.
-    """
-
-    def __init__(self, connection: Connection, door: Callable[[Assignment], Channel]) -> None:
-        self._connection, self._door = connection, door
-        self._assignment: Assignment | None = None
-        self._opened: Channel | Exception | None = None
-        self._thread = threading.Thread(target=self._take, name="arrival", daemon=True)
-        self._thread.start()
-
-    def wait(self) -> Assignment | None:
-        """Return the assignment once it is there, None where nobody will send one any more."""
-        self._thread.join()
-        return self._assignment
-
-    def channel(self) -> Channel:
-        """Return the way to the driver, or raise what opening it raised."""
-        if isinstance(self._opened, Exception):
-            raise self._opened
-        assert self._opened is not None  # noqa: S101 - an assignment has come
-        return self._opened
-
-    def _take(self) -> None:
-        with suppress(EOFError):
-            self._assignment = self._connection.recv()
-        if self._assignment is not None:
-            try:
-                self._opened = self._door(self._assignment)
-            except Exception as error:
-                self._opened = error
 
 
 def _prepare(work: Work) -> Callable[..., Any] | None:
