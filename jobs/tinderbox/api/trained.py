@@ -35,6 +35,8 @@ class TrainResult:
     @property
     def model_epoch(self) -> int | None:
         """The epoch that the model is of: the best one where training may end early, else the last; None before it."""
+        if (ended := self.record.ended) is not None:  # the best one's checkpoint may have been gone by then
+            return ended.epoch
         return best_epoch(self.record.history, self.job)
 
     @property

@@ -14,7 +14,7 @@ from tinderbox.config import TrainJob
 from tinderbox.errors import TinderboxError, TrainingFailed
 from tinderbox.training.crew import Agent, Crew
 from tinderbox.training.history import Training
-from tinderbox.training.progress import best_epoch, find_divergence, is_over, judge, merge
+from tinderbox.training.progress import best_epoch, find_best, find_divergence, is_over, judge, merge
 from tinderbox.training.record import (
     AttemptBegan,
     AttemptEnded,
@@ -108,7 +108,7 @@ class Attempts:
         history = self.training.history
         over = is_over(history, job)
         if over and (best := best_epoch(history, job)) != at.epoch and best is not None:
-            resume = self._kept.at_epoch(best) or resume
+            resume = find_best(best, self._kept.at_epoch) or resume
         every_part = job.mode.name == "threshold"
         self.running = Running(number, resume, scale, secrets.token_hex(32), every_part, over, dict(seats))
         LOG.info("attempt %d begins with %d of %d workers at step %d", number, len(seats), job.workers, at.step)

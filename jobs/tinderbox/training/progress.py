@@ -139,7 +139,5 @@ def judge(history: Sequence[EpochEnded], job: TrainJob, kept: Callable[[int], Re
 def find_best(best: int, kept: Callable[[int], Resume | None]) -> Resume | None:
     """Return the checkpoint at the end of the best epoch; where there is none any more, that is said."""
     if (found := kept(best)) is None:
-        LOG.warning(
-            "the checkpoint of epoch %d, the best one, is gone or damaged; the model is that of the last epoch", best
-        )
+        LOG.warning("the checkpoint of epoch %d, the best one, is gone or damaged; the model is another epoch's", best)
     return found

@@ -1,4 +1,4 @@
-"""Everything that can happen in a training, as frozen records; `history` has the run that they add up to.
+"""A training's record: everything that can happen in it, as frozen events; `history` has what they add up to.
 
 Each event is one JSON line of the run's record. Times are Unix seconds of the driver's clock.
 """

@@ -1,4 +1,4 @@
-"""What workers and the driver tell each other, as frozen records of plain values."""
+"""What workers and the driver tell each other, as frozen plain values; what is written down of it is in `record`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tinderbox.training.attempts import Attempts, Kept
 from tinderbox.training.crew import Agent, repetition_of, task_of
 from tinderbox.training.history import Training
 from tinderbox.training.messages import Answer, Beat, Ended, Join, Sender, Told
-from tinderbox.training.progress import best_epoch, is_over
+from tinderbox.training.progress import is_over
 from tinderbox.training.record import CheckpointKept, Event, Outcome, RunEnded
 from tinderbox.training.records import Assignment, Position, Verdict
 from tinderbox.training.running import FROZEN_SECONDS, GRACE_SECONDS, CheckpointWhole, Complaint, Seat
@@ -185,8 +185,7 @@ class Rendezvous(Attempts):
         """End the training, all of whose results are in storage."""
         if self.running is not None and self.running.finished:
             unfilled = "; ".join(f"{cause}, and nobody took its place" for cause in self.running.lost.values())
-            history = self.training.history
-            epoch = best_epoch(history, self.job) or 0
+            history, epoch = self.training.history, self.running.epoch
             self.end_attempt("complete", unfilled, now)
             early = bool(history) and history[-1].epoch < self.job.epochs
             self.append(RunEnded(time=now, epoch=epoch, early=early))

@@ -104,6 +104,15 @@ class Running:
         start = self.resume.position if self.resume else Position()
         return max([start, *(seat.position for seat in self.occupied.values())])
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that its workers leave the model of, once all is trained."""
+        if not self.verdicts:
+            return self.resume.position.epoch if self.resume else 0
+        last = max(self.verdicts)
+        best = self.verdicts[last].best
+        return last if best is None else best.position.epoch
+
     def assignment(self, rank: int) -> Assignment:
         """Return what the worker of a rank is told."""
         seat = self.seats[rank]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tinderbox.api.trained import TrainResult, open_training, read_classes, write_classes
@@ -33,7 +35,11 @@ def test_metrics_where_training_may_end_early(result: TrainResult) -> None:
     from tinderbox.config.train import EarlyStopping
 
     job = result.job.model_copy(update={"early_stopping": EarlyStopping(metric="loss", min_delta=10.0)})
-    assert TrainResult(job, result.record, result.folder).metrics["val_loss"] == 1.5
+    record = replace(result.record, ended=None)
+    assert TrainResult(job, record, result.folder).metrics["val_loss"] == 1.5
+    assert TrainResult(job, result.record, result.folder).metrics["val_loss"] == 0.75, (
+        "the end says of which epoch it is"
+    )
 
 
 def test_attempts_say_why_they_ended(result: TrainResult) -> None:

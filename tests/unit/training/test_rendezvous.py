@@ -433,6 +433,24 @@ def test_a_worker_that_is_lost_after_the_end_only_has_to_finish() -> None:
     assert (ended.epoch, ended.early) == (1, True)
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_end_says_which_epoch_the_model_is_of(lost: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the best one's checkpoint is damaged, that is told, and the model is not said to be the best one's."""
+    scene = Scene({"workers": 1, "early_stopping": {"metric": "loss", "patience": 1}})
+    (first,) = scene.begin(A)
+    assert scene.tell(A, first, 1, val=0.0, loss=0.1) == Verdict(save=True)
+    assert scene.tell(A, first, 2, loss=0.2) == Verdict(stop=True)
+    if lost:
+        scene.save(A, first, 2)
+        scene.end(A, first, "killed")
+        (first,) = scene.begin(A)
+    assert scene.finish(A, first)
+    assert "the checkpoint of epoch 1, the best one, is gone or damaged" in caplog.text
+    ended = scene.rendezvous.training.ended
+    assert ended is not None
+    assert ended.epoch == 2
+
+
 # Checkpoints
 
 
