@@ -267,7 +267,10 @@ def test_a_port_that_is_taken(serve: Serve, make_job: MakeJob) -> None:
     """The error is the caller's, and the thread can be ended."""
     with serve(make_job()) as running:
         port = int(running.url.rpartition(":")[2])
-        with pytest.raises(OSError, match="address already in use"), serve(make_job(), port=port):
+        with (
+            pytest.raises(TinderboxError, match=rf"^port {port}, .* address already in use; end what has it"),
+            serve(make_job(), port=port),
+        ):
             pass
 
 
