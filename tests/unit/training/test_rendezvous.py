@@ -182,6 +182,7 @@ def test_a_complaint_is_not_older_for_a_standstill() -> None:
 def test_a_standstill_is_no_time_to_wait() -> None:
     """An attempt does not begin with fewer workers for it, however long ago who is there has come."""
     scene = Scene({"attempts": {"wait": 60}})
+    scene.pass_time(100)
     scene.join(A)
     scene.now += 3600
     assert scene.join(A).assignment is None
