@@ -53,6 +53,7 @@ class Floor(keras.layers.Layer):
 
 
 def net(shape, classes):
+    print("a network for", classes, "classes")
     layers = [Floor(), keras.layers.Rescaling(1 / 128), keras.layers.Flatten(), keras.layers.Dropout(0.2)]
     return keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(classes, "softmax")])
 """
@@ -149,6 +150,7 @@ def test_a_training_leaves_what_it_is_for(whole: TrainResult) -> None:
     assert whole.confusion.to_numpy().trace() / whole.confusion.to_numpy().sum() == pytest.approx(
         whole.metrics["val_top1"]
     )
+    assert all("a network for 10 classes\n" in whole.log(worker) for worker in (0, 1)), "what user code prints is kept"
 
 
 def test_killed_and_frozen_python_workers_change_nothing(
