@@ -113,6 +113,7 @@ def check_loss(job: TrainJob, task: Task, model: Any) -> None:
         model.compute_metrics(x, y, outputs)
     except Exception as error:  # whatever Keras, TensorFlow or a user's loss raises
         reason, _, _ = str(error).partition("\n")
+        _, _, reason = reason.rpartition("}} ")  # where in its graph TensorFlow was
         loss = job.loss or getattr(model.loss, "name", None) or getattr(model.loss, "__name__", model.loss)
         targets = f"targets of shape {task.target}" if task.classes is None else "classes as whole numbers"
         raise BadInput(

@@ -270,7 +270,10 @@ OR = "or of these with val_ before it, got"
             {"loss": "categorical_crossentropy"},
             "loss: categorical_crossentropy does not fit outputs of shape (4,) and classes as whole numbers: ",
         ),
-        ({"loss": "mean_squared_error"}, "loss: mean_squared_error does not fit outputs of shape (4,) and classes as "),
+        (
+            {"loss": "mean_squared_error"},
+            "mean_squared_error does not fit outputs of shape (4,) and classes as whole numbers: Incompatible shapes: ",
+        ),
         ({"loss": "hinges"}, "loss: Keras has no 'hinges', but "),
         ({"preload": ["planned_nothing"]}, "preload: "),
         ({"code": "cod"}, "planned_network:rows: module planned_network does not import: "),
