@@ -151,7 +151,8 @@ def test_the_threshold_adapts() -> None:
     size = 10_000
 
     def after(elements: int, **given: Any) -> float:
-        coder = Coder(size, settings(**{"threshold": 1.0, "low": 1e-4, "high": 1e-2, **given}))
+        bounds = {"low": 1e-4, "high": 1e-2}
+        coder = Coder(size, settings(**{"threshold": 1.0, **(bounds if given.get("adaptive", True) else {}), **given}))
         update = np.zeros(size, np.float32)
         update[:elements] = 2.0
         coder.encode(update, 0, 1)
