@@ -36,7 +36,7 @@ workers: 2
 seed: 1
 mode: {mode}
 """
-EPOCHS = {"synchronous": 80, "averaging": 25, "threshold": 80}
+EPOCHS = {"synchronous": 80, "averaging": 40, "threshold": 80}
 """Some half a minute each, so that there is a middle to be disturbed in; a round of averaging is a Spark stage."""
 
 TAKEN_AFTER = 4
@@ -62,8 +62,8 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def small(opened: Open) -> Release:
-    """A release that fits beside others."""
-    return opened("train", {**SMALL, "driver.memory": "2Gi", "executor.memory": "2Gi"})
+    """A release that fits beside others, with a console, through which results come home."""
+    return opened("train", {**SMALL, "console.enabled": "true", "driver.memory": "2Gi", "executor.memory": "2Gi"})
 
 
 @pytest.fixture(scope="module", params=list(EPOCHS))
@@ -169,7 +169,7 @@ def test_no_more_than_a_checkpoint_is_lost(trained: Trained) -> None:
 
 def test_its_workers_are_told_to_prometheus(trained: Trained) -> None:
     """An executor counts examples and steps of a training; test_monitoring draws its dashboard."""
-    assert counted(trained.metrics, "tinderbox_examples_total", 'job="train"') > 0
+    assert counted(trained.metrics, "tinderbox_examples_total", 'kind="train"') > 0
     assert counted(trained.metrics, "tinderbox_step_seconds_count", "") > 0
 
 
