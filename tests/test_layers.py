@@ -41,7 +41,7 @@ LAYERS = {
 
 DOORS = {
     "PIL": {"inference", "report"},
-    "aiohttp": {"sweeping.routes", "training.hearing", "training.routes", "web.routes", "web.server"},
+    "aiohttp": {"sweeping.routes", "training.averaging.hearing", "training.driver.routes", "web.routes", "web.server"},
     "click": {"cli"},
     "cloudpickle": {"sweeping.objective"},
     "fsspec": {"storage"},
@@ -72,18 +72,18 @@ DOORS = {
         "sweeping.events",
         "sweeping.messages",
         "sweeping.routes",
-        "training.messages",
+        "training.driver.messages",
         "training.record",
-        "training.routes",
+        "training.driver.routes",
     },
     "pyspark": {"spark", "api"},
     "rich": {"cli"},
     "scipy": {"models", "sweeping.draws", "sweeping.narrowing", "sweeping.zoom"},
     "sklearn": {"data"},
     "tensorflow": {"models", "examples", "inference", "training"},
-    "urllib3": {"training.client", "training.pulsing", "web.client", "web.onlooker", "kube"},
+    "urllib3": {"training.worker.client", "training.averaging.pulsing", "web.client", "web.onlooker", "kube"},
     "yaml": {"config", "storage", "kube", "report", "api.ending"},
-    "zmq": {"training.links"},
+    "zmq": {"training.threshold.links"},
 }
 """Where each library may be imported, as modules or sub-packages; one that is not listed may be imported anywhere."""
 

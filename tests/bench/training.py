@@ -17,7 +17,7 @@ from tests.bench.rivals import distribute_seconds, fit_seconds
 from tests.bench.rows import Row, quantile, ratios, spread
 from tests.bench.trainings import epoch_seconds, step_times, train, write_mnist
 from tinderbox.config.train import Threshold
-from tinderbox.training.coding import Coder, code
+from tinderbox.training.threshold.coding import Coder, code
 
 REPETITIONS = 3
 ALONE = {64: (30_000, 4), 1: (4_000, 3)}

@@ -18,7 +18,7 @@ from tinderbox.api.trained import TrainResult
 from tinderbox.api.training import make_train_plan
 from tinderbox.config import check_train
 from tinderbox.spark.session import close_session, open_session
-from tinderbox.training import pulses
+from tinderbox.training.averaging import pulses
 from tinderbox.training.status import TrainStatus
 
 Eventually = Callable[[Callable[[], bool], float], bool]

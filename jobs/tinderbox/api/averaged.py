@@ -15,8 +15,8 @@ from tinderbox.api.training import TrainPlan
 from tinderbox.api.watcher import TrainWatcher
 from tinderbox.config.train import Averaging
 from tinderbox.data import pack
-from tinderbox.training.averaging import Averager
-from tinderbox.training.hearing import Hearing
+from tinderbox.training.averaging.averager import Averager
+from tinderbox.training.averaging.hearing import Hearing
 from tinderbox.training.history import Training
 from tinderbox.training.record import RunBegan
 from tinderbox.training.records import Counts, Position

@@ -19,10 +19,10 @@ from tinderbox.errors import TinderboxError
 from tinderbox.journal import Lines
 from tinderbox.storage.log import SegmentLog
 from tinderbox.storage.training import TrainFolder
+from tinderbox.training.driver.rendezvous import Rendezvous
+from tinderbox.training.driver.server import Server
 from tinderbox.training.history import Training
 from tinderbox.training.record import Event, encode
-from tinderbox.training.rendezvous import Rendezvous
-from tinderbox.training.server import Server
 from tinderbox.training.status import TrainStatus, take_status
 
 if TYPE_CHECKING:

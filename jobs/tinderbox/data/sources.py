@@ -36,9 +36,7 @@ def read(config: AnyData, base: Path, functions: Callable[[str], Any]) -> tuple[
         case Function():
             return config.function, call(functions(config.function), config.function)
         case Memory():
-            raise BadInput(
-                "memory: holds arrays of a notebook, which are gone; pass them as data again"
-            )
+            raise BadInput("memory: holds arrays of a notebook, which are gone; pass them as data again")
 
 
 def read_digits() -> Arrays:

@@ -13,14 +13,14 @@ from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place, noticing
 from tinderbox.spark.jobs import StandingJobs
-from tinderbox.training.agent import Agent, Settings
 from tinderbox.training.channel import Channel
-from tinderbox.training.client import AgentDoor, WorkerChannel
 from tinderbox.training.code import lay_out
-from tinderbox.training.ports import HeldPort, find_host, join_address
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment
-from tinderbox.training.worker import Work, stand_by
+from tinderbox.training.worker.agent import Agent, Settings
+from tinderbox.training.worker.client import AgentDoor, WorkerChannel
+from tinderbox.training.worker.ports import HeldPort, find_host, join_address
+from tinderbox.training.worker.process import Work, stand_by
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,18 @@ from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
 from tinderbox.spark.executor import find_gpus, find_place
 from tinderbox.spark.jobs import first_line
+from tinderbox.training.averaging.held import Bench, is_new
+from tinderbox.training.averaging.pulses import Pulse
+from tinderbox.training.averaging.pulsing import beating
+from tinderbox.training.averaging.rounds import Answer, Begin, RoundLost, Work, join
+from tinderbox.training.averaging.shares import do_share
 from tinderbox.training.code import lay_out
-from tinderbox.training.held import Bench, is_new
-from tinderbox.training.pulses import Pulse
-from tinderbox.training.pulsing import beating
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.record import Outcome
-from tinderbox.training.rounds import Answer, Begin, RoundLost, Work, join
-from tinderbox.training.shares import do_share
 from tinderbox.training.state import State
 
 if TYPE_CHECKING:
-    from tinderbox.training.hearing import Hearing  # executors do without its server
+    from tinderbox.training.averaging.hearing import Hearing  # executors do without its server
 
 LOG = logging.getLogger(__name__)
 

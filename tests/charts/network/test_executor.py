@@ -1,7 +1,7 @@
 """Who may talk to executors, and to whom they may."""
 
 from tests.charts.chart import Thing, render
-from tinderbox.training.ports import PORTS
+from tinderbox.training.worker.ports import PORTS
 
 WORKERS = {"protocol": "TCP", "port": PORTS.start, "endPort": PORTS.stop - 1}
 """Where a training's workers hear each other."""

@@ -27,13 +27,13 @@ from tinderbox.run import identify
 from tinderbox.spark import agents
 from tinderbox.spark.jobs import LEAVING
 from tinderbox.storage.training import TrainFolder
-from tinderbox.training.agent import Agent, Settings
-from tinderbox.training.client import AgentDoor, WorkerChannel
 from tinderbox.training.history import Training
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Sums
 from tinderbox.training.status import TrainStatus
-from tinderbox.training.worker import Over
+from tinderbox.training.worker.agent import Agent, Settings
+from tinderbox.training.worker.client import AgentDoor, WorkerChannel
+from tinderbox.training.worker.process import Over
 
 
 def act(connection: Connection, arguments: tuple[tuple[str, str, str, int, str]]) -> None:

@@ -18,9 +18,9 @@ from tinderbox.spark import agents
 from tinderbox.spark.agents import AgentPlan, agent_jobs, hold_agent
 from tinderbox.spark.rounds import Telling
 from tinderbox.training.channel import Channel
-from tinderbox.training.ports import PORTS
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment
+from tinderbox.training.worker.ports import PORTS
 
 JOB = check_train(
     {"kind": "train", "name": "small", "model": "lenet5", "epochs": 3, "workers": 3, "cores": 2, "preload": ["json"]},

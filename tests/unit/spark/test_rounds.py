@@ -17,12 +17,12 @@ from tinderbox.config import check_train
 from tinderbox.failure import Failure
 from tinderbox.spark import rounds
 from tinderbox.spark.rounds import SparkRounds, Telling, count_tasks
-from tinderbox.training.hearing import Hearing
-from tinderbox.training.held import Bench
-from tinderbox.training.pulses import Pulse, Pulses
+from tinderbox.training.averaging.hearing import Hearing
+from tinderbox.training.averaging.held import Bench
+from tinderbox.training.averaging.pulses import Pulse, Pulses
+from tinderbox.training.averaging.rounds import Answer, Begin, RoundLost, Train, Work
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Counts, Position, Sums
-from tinderbox.training.rounds import Answer, Begin, RoundLost, Train, Work
 from tinderbox.training.state import State
 
 JOB = check_train({"kind": "train", "name": "small", "model": "lenet5", "epochs": 1, "mode": "averaging"}, "test")

@@ -46,8 +46,8 @@ def test_quantities_and_very_many_classes_are_not_counted(classes: int | None) -
 
 def test_what_workers_tell_of_the_most_classes_is_no_larger_than_the_driver_takes() -> None:
     """As JSON, where all but a few counts have one digit."""
-    from tinderbox.training.messages import FINISH, Finish, Sender
-    from tinderbox.training.routes import LARGEST_MESSAGE
+    from tinderbox.training.driver.messages import FINISH, Finish, Sender
+    from tinderbox.training.driver.routes import LARGEST_MESSAGE
 
     found: Any = confuse([], LARGEST)
     message = Finish(sender=Sender(agent="agent-0", attempt=1, rank=0), confusion=(found + 9_999).tolist())

@@ -16,10 +16,10 @@ from tinderbox.config import check_train
 from tinderbox.data import from_arrays, pack, unpack
 from tinderbox.errors import StaleAttempt
 from tinderbox.process import Nursery
-from tinderbox.training import mirroring
 from tinderbox.training.recipe import Recipe
 from tinderbox.training.records import Assignment, Counts, EpochReport, Position, Resume, Sums, Verdict
-from tinderbox.training.worker import Over, Work, stand_by
+from tinderbox.training.worker import mirroring
+from tinderbox.training.worker.process import Over, Work, stand_by
 
 
 @dataclass

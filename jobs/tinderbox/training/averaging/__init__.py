@@ -1,0 +1,1 @@
+"""Mode averaging: rounds of Spark stages, whose state is the driver's."""

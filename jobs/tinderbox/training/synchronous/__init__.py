@@ -1,0 +1,1 @@
+"""Mode synchronous: all workers take each step together."""

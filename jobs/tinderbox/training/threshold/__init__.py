@@ -1,0 +1,1 @@
+"""Mode threshold: workers share those parts of their updates that are above a threshold."""
