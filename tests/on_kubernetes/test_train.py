@@ -36,7 +36,7 @@ workers: 2
 seed: 1
 mode: {mode}
 """
-EPOCHS = {"synchronous": 80, "averaging": 40, "threshold": 80}
+EPOCHS = {"synchronous": 60, "averaging": 40, "threshold": 60}
 """Some half a minute each, so that there is a middle to be disturbed in; a round of averaging is a Spark stage."""
 
 TAKEN_AFTER = 4
