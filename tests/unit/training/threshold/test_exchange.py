@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.unit.training.test_links import SECRET, addresses
 
+from tests.unit.training.threshold.test_links import SECRET, addresses
 from tinderbox.config.train import Threshold
 from tinderbox.models.state import save_members
 from tinderbox.training.records import Assignment, Position, Resume

@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 import pytest
-from tests.unit.training.test_links import SECRET, addresses
 
+from tests.unit.training.threshold.test_links import SECRET, addresses
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.training.exchange import PeerLost
 from tinderbox.training.records import Assignment, Position

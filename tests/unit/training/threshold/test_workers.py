@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.training.test_links import SECRET, addresses
 
+from tests.unit.training.threshold.test_links import SECRET, addresses
 from tests.unit.training.working import Diary, Told, make_recipe
 from tinderbox.data.sources import read_digits
 from tinderbox.process import Child, Nursery
