@@ -142,7 +142,10 @@ def test_sigterm_stops_a_driver_and_the_next_one_continues(
     assert "stopped; run the same command again to continue" in said[0]
     assert eventually(lambda: release.ended("sweep-stopped") == "Complete", 240)
     log = release.log("sweep-stopped")
-    assert log.count("] trial ") == 4 - said[0].count("] trial ")
+    known = int(re.findall(r"in which (\d+) trials? ha", log)[0])
+    # One that ends while its driver is stopping is in the record, and told by neither.
+    assert said[0].count("] trial ") <= known < 4
+    assert log.count("] trial ") == 4 - known
     assert "[4/4]" in log
 
 
