@@ -1,11 +1,12 @@
 """The sources' experiment with BigDL: LeNet-5 on MNIST, 15 epochs, where the student's ran on one node only.
 
-`make reproduce-bigdl` trains on one worker and on two, with the batch of BigDL's example, 12, a learning rate that
-begins at 0.1 and falls to nothing as a cosine, weight decay, and no momentum. Two workers share a batch, so that they
-take the same steps. Then comes one epoch at batch 1, as the student's were by their number of iterations, for a fair
-rate. Like the student's, the figures are of the 10,000 test images; the last epoch counts, not the best one, but the
-setting was chosen by such images. Of one seed each, rate and decay came to 0.9881 to 0.9898 whatever they were, which
-is the noise of the seed. MNIST's four files are in the folder that TINDERBOX_DATA names.
+`make reproduce-bigdl` trains on one worker and on two, with the batch of BigDL's example, 12, and AdamW with a learning
+rate that falls to nothing as a cosine. Two workers share a batch, so that they take the same steps. Then comes one
+epoch of plain SGD at batch 1, as the student's were by their number of iterations, for a fair rate. Like the student's,
+the figures are of the 10,000 test images, and of the last epoch, not the best one. The optimizer was chosen without
+them: 50,000 of the training images, and Top1 of the other 10,000 with two seeds each, came to 0.9910 and 0.9899 with
+it, and to 0.9902 and 0.9886 with the best of eight settings of SGD. MNIST's four files are in the folder that
+TINDERBOX_DATA names.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from tests.bench.trainings import train, write_mnist
 from tinderbox.api.trained import TrainResult
 
-BATCH, RATE, DECAY = 12, 0.1, 5e-4
+BATCH, RATE, DECAY = 12, 1e-3, 0.05
 STUDENT = {"top1": 0.9054, "top5": 0.997, "loss": 0.481, "seconds": 18_621.0, "images_per_second": 48.0}
 GOAL = 0.989
 
@@ -65,7 +66,7 @@ def experiment(folder: Path, data: dict[str, Any], options: argparse.Namespace, 
         workers=workers,
         batch={"size": BATCH, "per": "all"},
         epochs=options.epochs,
-        optimizer={"name": "sgd", "learning_rate": RATE, "arguments": {"weight_decay": DECAY}, "schedule": schedule},
+        optimizer={"name": "adamw", "learning_rate": RATE, "arguments": {"weight_decay": DECAY}, "schedule": schedule},
         mode=options.mode,
     )
 
