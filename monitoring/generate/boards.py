@@ -52,7 +52,7 @@ def make(
 ) -> Dashboard:
     """Return a dashboard with a row for each section.
 
-    `alerts` selects those that it marks, within the namespace; `marks` are names and queries of what else it does.
+    `alerts` selects those that it marks in red, within the namespace; `marks` are names and queries of other mishaps.
     """
     made = dashboard.Dashboard(f"Tinderbox / {board.name}").uid(board.uid).description(what).tags(["tinderbox"])
     made = made.time("now-3h", "now").refresh("30s").tooltip(DashboardCursorSync.CROSSHAIR)
@@ -64,7 +64,7 @@ def make(
             made = made.link(_link(board, other))
     made = made.annotation(_alerts(alerts))
     for name, query in (marks or {}).items():
-        made = made.annotation(_mark(name, query, "orange"))
+        made = made.annotation(_mark(name, query))
     for title, panels in sections.items():
         made = made.with_row(dashboard.Row(title))
         for panel in panels:
@@ -91,12 +91,12 @@ def _link(here: Board, there: Board) -> dashboard.DashboardLink:
 
 def _alerts(selector: str) -> dashboard.AnnotationQuery:
     query = f'ALERTS{{alertname=~"Tinderbox.*", alertstate="firing", namespace="$namespace", {selector}}}'
-    return _mark("Alerts", query, "red")
+    return _mark("Alerts", query)
 
 
-def _mark(name: str, query: str, color: str) -> dashboard.AnnotationQuery:
+def _mark(name: str, query: str) -> dashboard.AnnotationQuery:
     mark = dashboard.AnnotationQuery().name(name).datasource(SOURCE).expr(query)
-    return mark.enable(True).icon_color(color)
+    return mark.enable(True).icon_color("red")
 
 
 def _numbered(made: Dashboard) -> Dashboard:

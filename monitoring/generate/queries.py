@@ -13,6 +13,15 @@ def told(metric: str, *labels: str, where: str) -> str:
     return f"{_over('max', labels)} ({metric}{{{where}}})"
 
 
+def risen(counter: str, *labels: str, where: str) -> str:
+    """Return where a run's counter is larger than in the quarter of an hour before, whoever has told it.
+
+    `changes` looks at each pod by itself, and does not see what a driver begins with: the end of the one before it.
+    """
+    before = f"max_over_time({counter}{{{where}}}[15m] offset {RATE})"
+    return f"{told(counter, *labels, where=where)} > {_over('max', labels)} ({before})"
+
+
 def total(expression: str, *labels: str) -> str:
     """Return the sum by labels."""
     return f"{_over('sum', labels)} ({expression})"

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from monitoring.generate import boards, panels
 from monitoring.generate.looks import DASHED, columns, words
-from monitoring.generate.queries import RATE, mean, rate, told
+from monitoring.generate.queries import mean, rate, risen, told
 
 HERE = 'namespace="$namespace", run="$training"'
 
@@ -23,7 +23,10 @@ def training() -> Dashboard:
         "How far a distributed training is, how well its workers work together, and what losses have cost.",
         [boards.chosen("training", "Training", 'label_values(tinderbox_training_epoch{namespace="$namespace"}, run)')],
         alerts='run=~"$training|", study=""',
-        marks={"Attempts": f"sum by (outcome) (changes({_ATTEMPTS}{{{HERE}}}[{RATE}])) > 0"},
+        marks={
+            "Attempts lost": risen(_ATTEMPTS, "outcome", where=f'{HERE}, outcome!~"complete|replaced|released"'),
+            "Workers replaced": risen("tinderbox_training_workers_replaced_total", where=HERE),
+        },
         sections={
             "Where it stands": [*_numbers(), *_metrics()],
             "Speed": _speed(),
