@@ -74,7 +74,7 @@ def _headline(test: Mapping[str, float]) -> list[tuple[str, float]]:
 
 def _lasted(training: Training) -> str:
     until = training.newest if training.ended is None else training.ended.time
-    return NOTHING if training.started is None else duration(until - training.started)
+    return NOTHING if training.started is None else duration(training.running_time(until))
 
 
 def _workers_tile(training: Training, job: TrainJob) -> Tile:

@@ -45,7 +45,7 @@ class Training:
 
     `history` has each epoch once, as the last attempt that trained it did. `checkpoints` are those that were kept, by
     their step; older ones may be gone from storage. `started` is when the first driver took the run over and `resumed`
-    when the newest one did; `ended` says that it is over.
+    when the newest one did, `spent` the seconds of those before it; `ended` says that it is over.
     """
 
     generation: int = 0
@@ -53,6 +53,7 @@ class Training:
     epochs: int = 0
     started: float | None = None
     resumed: float = 0.0
+    spent: float = 0.0
     newest: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     history: list[EpochEnded] = field(default_factory=list)
@@ -64,12 +65,17 @@ class Training:
         """The attempt that has not ended."""
         return self.attempts[-1] if self.attempts and self.attempts[-1].ended is None else None
 
+    def running_time(self, now: float) -> float:
+        """Return for how many seconds drivers have worked on it, the time between drivers left out."""
+        return 0.0 if self.started is None else self.spent + now - self.resumed
+
     def apply(self, event: Event) -> None:
         """Take one event into the state."""
         _TAKE[type(event)](self, event)
         self.newest = event.time
 
     def _resume(self, event: RunBegan) -> None:
+        self.spent = self.running_time(self.newest)
         if self.running is not None:  # a driver that was killed could not say so
             self._end(_superseded(self.running.number, self.newest))
         self.generation, self.resumed = event.generation, event.time

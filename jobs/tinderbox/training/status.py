@@ -72,7 +72,7 @@ def take_status(
         attempt=len(training.attempts),
         metrics=metrics,
         rate=rate,
-        seconds=(training.ended.time if training.ended else now) - (training.started or now),
+        seconds=training.running_time(training.ended.time if training.ended else now),
         seconds_left=left,
         waiting=waiting,
         cause=causes[-1] if causes else "",

@@ -39,6 +39,16 @@ def test_after_an_epoch() -> None:
     assert take_status(training, 122.0).cause == "why"
 
 
+def test_the_time_between_two_drivers_is_nobodys() -> None:
+    """A training that was left alone for a day was not worked on for that day."""
+    training = begin()
+    training.apply(AttemptEnded(time=130.0, attempt=1, outcome="released"))
+    training.apply(RunBegan(time=90_000.0, generation=2, workers=2, epochs=10))
+    assert take_status(training, 90_005.0).seconds == 35.0
+    training.apply(RunEnded(time=90_010.0, epoch=10))
+    assert take_status(training, 99_999.0).seconds == 40.0
+
+
 def test_at_the_end() -> None:
     """Time stands still."""
     training = begin()
