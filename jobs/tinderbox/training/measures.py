@@ -10,7 +10,7 @@ from tinderbox.config import TrainJob
 from tinderbox.metrics import catalogue
 from tinderbox.metrics.catalogue import Sample
 from tinderbox.training.history import Training
-from tinderbox.training.record import EpochEnded, Outcome
+from tinderbox.training.record import Outcome
 from tinderbox.training.status import TrainStatus
 
 
@@ -54,7 +54,7 @@ def _kept(job: TrainJob, record: Training) -> dict[catalogue.Metric, float | Non
     return {
         catalogue.CHECKPOINT_TIME: last.time if last else None,
         catalogue.CHECKPOINT_STEP: last.step if last else 0,
-        catalogue.CHECKPOINT_INTERVAL: checkpoint_interval(job, epoch_steps(record.history)),
+        catalogue.CHECKPOINT_INTERVAL: checkpoint_interval(job, epoch_steps(job, record)),
     }
 
 
@@ -68,10 +68,15 @@ def _losses(run: str, record: Training) -> Iterator[Sample]:
     yield catalogue.TRAINING_REPLACED.sample(replaced, run=run)
 
 
-def epoch_steps(history: list[EpochEnded]) -> int | None:
-    """Return how many steps the last epoch had, None before the first one has ended."""
-    *_, before, last = 0, 0, *(row.step for row in history)
-    return last - before or None
+def epoch_steps(job: TrainJob, record: Training) -> int | None:
+    """Return how many steps an epoch has, by the last one; None before the first one has ended.
+
+    Where each worker has a batch of its own, as many fewer workers take as many more steps.
+    """
+    *_, before, last = 0, 0, *(row.step for row in record.history)
+    if not record.history or job.batch.per == "all":
+        return last - before or None
+    return round((last - before) * record.history[-1].workers / len(record.attempts[-1].members)) or None
 
 
 def checkpoint_interval(job: TrainJob, epoch: int | None) -> int | None:

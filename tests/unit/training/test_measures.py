@@ -93,7 +93,7 @@ def test_a_training_under_way() -> None:
         "workers waiting": 1,
         "checkpoint_timestamp_seconds": 111.25,
         "checkpoint_step": 20,
-        "checkpoint_interval_steps": 22,
+        "checkpoint_interval_steps": 33,
     }
 
 
@@ -142,7 +142,15 @@ def test_the_model_is_called_as_in_the_job(model: Any, called: str) -> None:
 @pytest.mark.parametrize(("ends", "steps"), [([], None), ([20], 20), ([20, 42], 22), ([20, 42, 65], 23)])
 def test_the_steps_of_an_epoch(ends: list[int], steps: int | None) -> None:
     """Those of the last one."""
-    assert epoch_steps([ended_epoch(number, step) for number, step in enumerate(ends, 1)]) == steps
+    assert epoch_steps(job(), trained([*BEGUN, *(ended_epoch(*end) for end in enumerate(ends, 1))])) == steps
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(32, 60), ({"size": 96, "per": "all"}, 20)])
+def test_fewer_workers_take_more_steps_in_an_epoch(batch: Any, steps: int) -> None:
+    """Where each has a batch of its own; so a checkpoint of an epoch is not late before that epoch has ended."""
+    lost = AttemptEnded(time=112, attempt=1, outcome="lost")
+    alone = AttemptBegan(time=113, attempt=2, members=MEMBERS[:1], epoch=1, step=20)
+    assert epoch_steps(job(batch=batch), trained([*BEGUN, ended_epoch(1, 20), lost, alone])) == steps
 
 
 @pytest.mark.parametrize(
