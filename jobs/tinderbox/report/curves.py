@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -37,9 +38,19 @@ def learning(training: Training, job: TrainJob) -> list[Plot]:
     history = training.history
     found, loss = metrics(history), values(history, "loss")
     shares = [name for name in found if name in SHARES]
-    others = [name for name in found if name not in SHARES and name != "loss" and values(history, name) != loss]
+    others = [
+        name for name in found if name not in SHARES and name != "loss" and not _is_same(values(history, name), loss)
+    ]
     groups = [*([["loss"]] if "loss" in found else []), *([shares] if shares else []), *([name] for name in others)]
     return [_plot_metrics(training, job, names) for names in groups]
+
+
+def _is_same(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+    """Return whether two metrics are one by two names, but for what is lost in adding them up in 32 bits."""
+    return all(
+        left == right if left is None or right is None else math.isclose(left, right, rel_tol=1e-5)
+        for left, right in zip(one, other, strict=True)
+    )
 
 
 def _plot_metrics(training: Training, job: TrainJob, names: list[str]) -> Plot:
