@@ -24,7 +24,11 @@ def standing(training: Training) -> tuple[str, str]:
     last = training.attempts[-1].ended if training.attempts else None
     if last is not None:
         told = f"Attempt {last.attempt} ended on {moment(last.time)}: {last.cause or last.outcome}".rstrip(".")
-        return "stopped", f"{told}. The same command goes on from the last checkpoint."
+        again = (
+            "goes on from the last checkpoint" if training.checkpoints else "begins anew, for no checkpoint was kept"
+        )
+        state = "failed" if last.outcome == "failed" else "stopped"
+        return state, f"{told}. The same command {again}."
     return "running", f"Not ended yet: this page shows the training as it was on {moment(training.newest)}."
 
 

@@ -18,6 +18,7 @@ from tinderbox.report.confusion import confusion
 from tinderbox.report.training import Result, render_training, write_training_report
 from tinderbox.run import Run, digest_tree
 from tinderbox.storage.training import CLASSES, CONFUSION, MODEL, TEST, TrainFolder
+from tinderbox.training.record import CheckpointKept
 
 RUN = Run("lenet", "c" * 64, "d" * 64, "", "3.11.9", {"tinderbox": "0.1.0", "keras": "3.15.0"}, "e" * 64)
 RESULT = Result("f" * 64, {"loss": 0.04, "top1": 0.98934}, confusion([[90, 10], [0, 100]], ["cat", "dog"]))
@@ -218,6 +219,24 @@ def test_a_training_that_diverged() -> None:
     assert "Attempt 1 ended on 2026-05-28 20:26 UTC: loss is nan; lower the learning rate. The same command" in seen
     loss, *_ = plots(page)
     assert [line["name"] for line in loss["data"]] == ["attempt ended"]
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("failed", "failed"), ("released", "stopped")])
+@pytest.mark.parametrize(("is_kept", "again"), [(True, "goes on from the last checkpoint"), (False, "begins anew")])
+def test_the_same_command_goes_on_from_a_checkpoint_if_there_is_one(
+    outcome: str, state: str, is_kept: bool, again: str
+) -> None:
+    """And what failed says so."""
+    story = Story()
+    story.begin("node-a", "node-b")
+    if is_kept:
+        story.learn(1, 1)
+        at = {"attempt": 1, "epoch": 1, "examples": 0, "step": story.step, "parts": {0: "a" * 64}, "size": 8}
+        story.events.append(CheckpointKept(time=story.now, **at))
+    story.end(outcome, "why")
+    seen = texts(render(story))
+    assert f"lenet {state} Attempt 1 ended on" in seen
+    assert f"why. The same command {again}" in seen
 
 
 def test_while_it_runs() -> None:
