@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -10,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from tinderbox.config import TrainJob
 from tinderbox.report.colors import ACCENT, BEST, ENDINGS, INK
-from tinderbox.report.epochs import HELD_OUT, SHARES, Break, aim, best_by_job, breaks, metrics, steps, title, values
+from tinderbox.report.epochs import (
+    HELD_OUT,
+    SHARES,
+    Break,
+    aim,
+    are_same,
+    best_by_job,
+    breaks,
+    metrics,
+    steps,
+    title,
+    values,
+)
 from tinderbox.report.plots import Plot
 from tinderbox.report.wording import count, number
 from tinderbox.training.history import Training
@@ -39,18 +50,10 @@ def learning(training: Training, job: TrainJob) -> list[Plot]:
     found, loss = metrics(history), values(history, "loss")
     shares = [name for name in found if name in SHARES]
     others = [
-        name for name in found if name not in SHARES and name != "loss" and not _is_same(values(history, name), loss)
+        name for name in found if name not in SHARES and name != "loss" and not are_same(values(history, name), loss)
     ]
     groups = [*([["loss"]] if "loss" in found else []), *([shares] if shares else []), *([name] for name in others)]
     return [_plot_metrics(training, job, names) for names in groups]
-
-
-def _is_same(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
-    """Return whether two metrics are one by two names, but for what is lost in adding them up in 32 bits."""
-    return all(
-        left == right if left is None or right is None else math.isclose(left, right, rel_tol=1e-5)
-        for left, right in zip(one, other, strict=True)
-    )
 
 
 def _plot_metrics(training: Training, job: TrainJob, names: list[str]) -> Plot:
@@ -123,20 +126,23 @@ def _ring_best(figure: go.Figure, training: Training, job: TrainJob, name: str) 
 
 
 def _mark_breaks(figure: go.Figure, ended: Sequence[Break]) -> None:
-    """Draw a dotted line where an attempt ended early, and a point on top of it that says why."""
+    """Draw a dotted line where attempts ended early, in the color of the last, and a point on top that says why."""
     if not ended:
         return
-    colors = [ENDINGS[one.outcome] for one in ended]
-    for one, color in zip(ended, colors, strict=True):
-        figure.add_vline(x=one.place, line={"color": color, "width": 1.5, "dash": "dot"})
+    places: dict[float, list[Break]] = {}
+    for one in ended:
+        places.setdefault(one.place, []).append(one)
+    colors = [ENDINGS[there[-1].outcome] for there in places.values()]
+    for place, color in zip(places, colors, strict=True):
+        figure.add_vline(x=place, line={"color": color, "width": 1.5, "dash": "dot"})
     figure.add_scatter(
-        x=[one.place for one in ended],
-        y=[1.0] * len(ended),
+        x=list(places),
+        y=[1.0] * len(places),
         yaxis="y2",
         name="attempt ended",
         mode="markers",
         marker={"symbol": "triangle-down", "size": 11, "color": colors},
-        text=["<br>".join(map(escape, _about(one))) for one in ended],
+        text=["<br>".join(escape(line) for one in there for line in _about(one)) for there in places.values()],
         hovertemplate="%{text}<extra></extra>",
         cliponaxis=False,
     )

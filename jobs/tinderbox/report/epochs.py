@@ -51,6 +51,14 @@ def values(history: Sequence[EpochEnded], metric: str) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in found]
 
 
+def are_same(one: Sequence[float | None], other: Sequence[float | None]) -> bool:
+    """Return whether two metrics are one by two names, but for what is lost in adding them up in 32 bits."""
+    return all(
+        left == right if left is None or right is None else math.isclose(left, right, rel_tol=1e-5)
+        for left, right in zip(one, other, strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class Aim:
     """The metric by which epochs are compared; `sign` is 1 where less of it is better, and -1 where more is."""

@@ -14,6 +14,7 @@ from tests.unit.report.test_labels import plots, texts
 from tests.unit.report.test_page import Reader
 from tests.unit.report.trainings import EVIL, Story, disturbed, make_train_job, regressed
 from tinderbox.errors import BadInput
+from tinderbox.report.colors import ENDINGS
 from tinderbox.report.confusion import confusion
 from tinderbox.report.training import Result, render_training, write_training_report
 from tinderbox.run import Run, digest_tree
@@ -116,6 +117,24 @@ def test_curves_have_each_epoch_once_and_the_ends_of_attempts(page: str) -> None
     assert [shape["x0"] for shape in loss["layout"]["shapes"]] == [5.5, 8.5]
     top1 = next(line for line in shares["data"] if line["name"] == "Top 1, validation")
     assert 95 < top1["y"][-1] < 96
+
+
+def test_attempts_that_ended_in_the_same_epoch_have_one_mark() -> None:
+    """Which tells of each: of two marks at one place, the upper one would hide the other."""
+    story = Story()
+    for outcome, cause in (("lost", "its node is gone"), ("killed", "signal 9")):
+        story.begin("node-a", "node-b")
+        story.end(outcome, cause)
+    story.begin("node-a", "node-b")
+    story.learn(1, 2)
+    loss, *_ = plots(render(story))
+    (mark,) = (line for line in loss["data"] if line["name"] == "attempt ended")
+    assert mark["x"] == [0.5]
+    assert mark["text"] == [
+        "attempt 1: lost<br>2 workers, in epoch 1<br>its node is gone"
+        "<br>attempt 2: killed<br>2 workers, in epoch 1<br>signal 9"
+    ]
+    assert mark["marker"]["color"] == [ENDINGS["killed"]]
 
 
 def test_steps_are_computing_and_exchange(page: str) -> None:
