@@ -35,9 +35,6 @@ from tinderbox.training.threshold.replica import Arrays, Replica, pack_arrays, u
 MEMBER = "threshold.npz"
 """The name under which a worker's own state lies in its part of a checkpoint."""
 
-_ROOM = 1 << 20
-"""Bytes of the longest message between workers, beside twice those of the state."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +76,6 @@ class ThresholdExchange:
             self._size,
             self._settings.staleness,
             -1 if self._assignment.rejoins else position.step,
-            _ROOM + 2 * len(self._capture()[0]),
             self._capture,
             lambda: self._channel.assignment().addresses,
         )

@@ -25,8 +25,14 @@ _DOMAIN = b"tinderbox"
 _QUEUE = 10_000
 """How many frames wait for a neighbour before more are dropped, which it asks for again."""
 
+_PART = 1 << 18
+"""Bytes of a frame that travel at once; between two parts there is room for heartbeats, however slow the network is."""
+
+_HEARTBEAT, _DEAD = 2_000, 10_000
+"""After so many milliseconds a connection is asked whether it lives; without an answer for so many it is made anew."""
+
 _FRAMING = 33
-"""Bytes that CURVE adds to a frame: its command's name, nonce, authentication code and flags."""
+"""Bytes that CURVE adds to a part: its command's name, nonce, authentication code and flags."""
 
 
 def parent_of(rank: int) -> int | None:
@@ -50,23 +56,27 @@ def derive_keys(secret: str, attempt: int, role: str) -> tuple[bytes, bytes]:
 
 def on_wire(frame: bytes) -> int:
     """Return how many bytes a frame takes in a connection, encrypted and framed, TCP and IP left out."""
-    size = len(frame) + _FRAMING
-    return size + (2 if size < 256 else 9)
+    sizes = [len(part) + _FRAMING for part in _parts(frame)]
+    return sum(size + (2 if size < 256 else 9) for size in sizes)
+
+
+def _parts(frame: bytes) -> list[memoryview]:
+    """Return a frame in parts, which ZeroMQ delivers all or none of; an empty one is one part."""
+    whole = memoryview(frame)
+    return [whole[first : first + _PART] for first in range(0, max(len(frame), 1), _PART)]
 
 
 class Links:
     """The connections of one worker to its neighbours in the tree; used by one thread, but for `wake`.
 
-    `largest` is the longest frame that is taken in, in bytes; a longer one ends its connection.
-
     Raises:
         TinderboxError: Its port is taken.
     """
 
-    def __init__(self, rank: int, addresses: Sequence[str], attempt: int, secret: str, largest: int) -> None:
+    def __init__(self, rank: int, addresses: Sequence[str], attempt: int, secret: str) -> None:
         self._parent, self._children = parent_of(rank), children_of(rank, len(addresses))
         self._server, self._client = (derive_keys(secret, attempt, role) for role in ("server", "client"))
-        self._largest, self._identity = largest, f"{rank}.{secrets.token_hex(8)}".encode()
+        self._identity = f"{rank}.{secrets.token_hex(8)}".encode()
         self._routes: dict[int, bytes] = {}
         self._replaced: set[bytes] = set()
         self._context = zmq.Context()
@@ -105,10 +115,10 @@ class Links:
         """Send a frame to a neighbour, and return how many bytes it takes; 0 where it is not there, or too slow."""
         with suppress(zmq.ZMQError):
             if rank == self._parent and self._up is not None:
-                self._up.send(frame, zmq.NOBLOCK)
+                self._up.send_multipart(_parts(frame), zmq.NOBLOCK)
                 return on_wire(frame)
             if rank in self._routes:
-                self._down.send_multipart([self._routes[rank], frame], zmq.NOBLOCK)
+                self._down.send_multipart([self._routes[rank], *_parts(frame)], zmq.NOBLOCK)
                 return on_wire(frame)
         return 0
 
@@ -139,10 +149,10 @@ class Links:
         for option, value in (
             (zmq.SNDHWM, _QUEUE),
             (zmq.RCVHWM, _QUEUE),
-            (zmq.MAXMSGSIZE, self._largest),
+            (zmq.MAXMSGSIZE, _PART + _FRAMING),  # of a part: a longer one ends its connection
             (zmq.IPV6, 1),
-            (zmq.HEARTBEAT_IVL, 2_000),
-            (zmq.HEARTBEAT_TIMEOUT, 10_000),
+            (zmq.HEARTBEAT_IVL, _HEARTBEAT),
+            (zmq.HEARTBEAT_TIMEOUT, _DEAD),
         ):
             socket.setsockopt(option, value)
         return socket
@@ -187,10 +197,10 @@ class Links:
     def _drained(self, socket: zmq.Socket[bytes], sender: int | None) -> Iterator[tuple[int, bytes]]:
         with suppress(zmq.Again):
             while True:
-                *identity, frame = socket.recv_multipart(zmq.NOBLOCK)
-                rank = self._sender(identity[0]) if identity else sender
+                parts = socket.recv_multipart(zmq.NOBLOCK)
+                rank = self._sender(parts.pop(0)) if sender is None else sender
                 if rank is not None:
-                    yield rank, frame
+                    yield rank, b"".join(parts)
 
     def _sender(self, identity: bytes) -> int | None:
         """Return which child has this identity, None for one that was replaced; of two, the later one is it."""

@@ -43,7 +43,7 @@ _DENSE_HEAD = struct.Struct("<q")
 class Mesh(Mailbox):
     """One worker's place in the tree.
 
-    Training begins after step `start`, and no message has more than `largest` bytes. `capture` returns what a worker
+    Training begins after step `start`. `capture` returns what a worker
     that rejoins goes on from: a snapshot, and the step of each rank that is in it; it is called in the mesh's thread.
     `locate` returns the newest addresses of all workers, from the driver, and raises when the attempt is over; so no
     wait is without an end. What is sent is counted in bytes: `own` and `passed_on`.
@@ -55,7 +55,6 @@ class Mesh(Mailbox):
         size: int,
         staleness: int,
         start: int,
-        largest: int,
         capture: Callable[[], tuple[bytes, list[int]]],
         locate: Callable[[], Sequence[str]],
     ) -> None:
@@ -65,7 +64,7 @@ class Mesh(Mailbox):
         self._addresses, self._process = tuple(assignment.addresses), secrets.randbits(64)
         self._early, self._asked, self._beats = list[tuple[int, bytes]](), 0.0, dict[int, float]()
         self._outgoing, self._closing = deque[Callable[[], None]](), threading.Event()
-        self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret, largest)
+        self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret)
         self._neighbours = Neighbours(self._links.neighbours)
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__.strip("_"), daemon=True)

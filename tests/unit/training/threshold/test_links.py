@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -12,6 +13,7 @@ import pytest
 import zmq
 
 from tinderbox.errors import TinderboxError
+from tinderbox.training.threshold import links
 from tinderbox.training.threshold.links import Links, children_of, derive_keys, on_wire, parent_of
 
 SECRET = "of this test, and of no other attempt"  # noqa: S105 - nothing is behind it
@@ -31,7 +33,7 @@ def opened() -> Iterator[Opener]:
     with ExitStack() as stack:
 
         def open_links(rank: int, places: tuple[str, ...], secret: str = SECRET, attempt: int = 1) -> Links:
-            return stack.enter_context(closing(Links(rank, places, attempt, secret, 1 << 20)))
+            return stack.enter_context(closing(Links(rank, places, attempt, secret)))
 
         yield open_links
 
@@ -166,13 +168,54 @@ def test_a_parent_is_found_where_it_has_moved(opened: Opener) -> None:
     assert exchange([opened(0, moved), child], 1, hello=b"again")[0] == (1, b"again")
 
 
-def test_a_frame_that_is_too_long_is_not_taken(opened: Opener) -> None:
+def test_a_part_that_is_too_long_is_not_taken(opened: Opener) -> None:
     """It ends its connection before it is in memory; the next one is heard again."""
     places = addresses(2)
     root, child = opened(0, places), opened(1, places)
     exchange([root, child], 1)
-    child.send(0, secrets.token_bytes(2 << 20))
+    assert child._up is not None
+    child._up.send(secrets.token_bytes(1 << 20))
     assert all(frame == b"hello" for _, frame in exchange([root, child], 5))
+
+
+def pump(source: socket.socket, target: socket.socket, rate: float) -> None:
+    """Pass on what comes, so many bytes a second, until one side ends."""
+    with suppress(OSError), source, target:
+        while block := source.recv(1 << 16):
+            target.sendall(block)
+            time.sleep(len(block) / rate)
+
+
+def relay(front: socket.socket, place: str, rate: float) -> None:
+    """Connect each who comes with a place, by a slow network."""
+    host, port = place.split(":")
+    with suppress(OSError):
+        while True:
+            near, _ = front.accept()
+            far = socket.create_connection((host, int(port)))
+            for ways in ((near, far), (far, near)):
+                threading.Thread(target=pump, args=(*ways, rate), daemon=True).start()
+
+
+def test_a_long_frame_arrives_through_a_slow_network(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer than a connection may be silent, which is kept all the same."""
+    monkeypatch.setattr(links, "_HEARTBEAT", 300)
+    monkeypatch.setattr(links, "_DEAD", 1_500)
+    places, long = addresses(2), secrets.token_bytes(12 << 20)
+    root = opened(0, places)
+    with socket.create_server(("127.0.0.1", 0)) as front:
+        front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        threading.Thread(target=relay, args=(front, places[0], 3e6), daemon=True).start()
+        child = opened(1, (f"127.0.0.1:{front.getsockname()[1]}", places[1]))
+        assert exchange([root, child], 1)
+        assert root.send(1, long) == on_wire(long) > len(long)
+        heard, end = list[tuple[int, bytes]](), time.monotonic() + 60
+        while not heard and time.monotonic() < end:
+            list(root.receive(0.01))
+            heard += child.receive(0.01)
+        child.close()
+        front.shutdown(socket.SHUT_RDWR)
+    assert heard == [(0, long)]
 
 
 def test_a_taken_port_and_a_short_secret_are_told() -> None:
@@ -180,6 +223,6 @@ def test_a_taken_port_and_a_short_secret_are_told() -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - as the links do
         port = taken.getsockname()[1]
         with pytest.raises(TinderboxError, match=f"port {port}, for updates of other workers: .*; free it"):
-            Links(0, (f"127.0.0.1:{port}",), 1, SECRET, 1000)
+            Links(0, (f"127.0.0.1:{port}",), 1, SECRET)
     with pytest.raises(TinderboxError, match="at least 32 characters, got 5"):
-        Links(0, addresses(1), 1, "short", 1000)
+        Links(0, addresses(1), 1, "short")

@@ -28,7 +28,7 @@ class Peer:
     def __init__(self, driver: Driver, rank: int, rejoins: bool = False) -> None:
         assignment = Assignment(1, rank, len(driver.places), driver.places, rejoins=rejoins, secret=SECRET)
         self.rank, self.applied, self.state, self.lock = rank, [0] * len(driver.places), 0, threading.Lock()
-        self.mesh = Mesh(assignment, SIZE, STALENESS, -1 if rejoins else 0, 1 << 16, self.capture, driver.locate)
+        self.mesh = Mesh(assignment, SIZE, STALENESS, -1 if rejoins else 0, self.capture, driver.locate)
 
     def capture(self) -> tuple[bytes, list[int]]:
         """Return what a successor goes on from."""
