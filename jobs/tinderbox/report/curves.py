@@ -23,7 +23,7 @@ from tinderbox.report.epochs import (
     values,
 )
 from tinderbox.report.plots import Plot
-from tinderbox.report.wording import count, number
+from tinderbox.report.wording import byte_unit, count, number, size
 from tinderbox.training.history import Training
 from tinderbox.training.record import EpochEnded
 
@@ -36,7 +36,6 @@ _WIDE = 5.0
 """The ratio of what whole gradients take to what was sent, from which on a logarithmic axis shows more."""
 _LETTERS = 80
 """How many letters of a cause stand in a line."""
-_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def plots(training: Training, job: TrainJob) -> list[Plot]:
@@ -228,7 +227,7 @@ def draw_traffic(training: Training) -> go.Figure:
 
     figure, history = go.Figure(), training.history
     amounts = [amount for row in history for amount in (row.sent, row.dense) if amount]
-    scale, unit = _unit(max(amounts))
+    scale, unit = byte_unit(max(amounts))
     # An epoch of one worker alone has a gap: a logarithmic axis has no zero.
     dense, sent = ([amount / scale or None for amount in column] for column in _columns(history))
     _add_line(figure, history, dense, "whole gradients", {"color": INK, "dash": "dash"}, f" {unit}")
@@ -242,14 +241,3 @@ def draw_traffic(training: Training) -> go.Figure:
 
 def _columns(history: Sequence[EpochEnded]) -> tuple[list[int], list[int]]:
     return [row.dense for row in history], [row.sent for row in history]
-
-
-def size(amount: float) -> str:
-    """Return so many bytes with three significant digits, in decimal units."""
-    scale, unit = _unit(amount)
-    scaled = amount / scale
-    return f"{scaled:,.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
-
-
-def _unit(amount: float) -> tuple[float, str]:
-    return next((scale, unit) for scale, unit in _UNITS if amount >= scale or unit == "B")

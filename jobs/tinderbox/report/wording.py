@@ -10,6 +10,7 @@ from tinderbox.config import Value
 
 NOTHING = "—"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def number(value: float | None) -> str:
@@ -60,3 +61,15 @@ def count(amount: int, thing: str) -> str:
 def percent(part: float, whole: float) -> str:
     """Return a share in percent with one digit, a dash where there is nothing to share."""
     return f"{100 * part / whole:.1f} %" if whole else NOTHING
+
+
+def size(amount: float) -> str:
+    """Return so many bytes with three significant digits, in decimal units."""
+    scale, unit = byte_unit(amount)
+    scaled = amount / scale
+    return f"{scaled:,.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
+
+
+def byte_unit(amount: float) -> tuple[float, str]:
+    """Return the largest decimal unit of which so many bytes have one, in bytes and by its name."""
+    return next((scale, unit) for scale, unit in _BYTES if amount >= scale or unit == "B")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tinderbox.report.wording import count, duration, moment, number, parameters, percent, plain
+from tinderbox.report.wording import count, duration, moment, number, parameters, percent, plain, size
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,10 @@ def test_count() -> None:
 def test_a_share_of_nothing_is_a_dash() -> None:
     """And any other has one digit."""
     assert (percent(1, 8), percent(0, 0)) == ("12.5 %", "—")
+
+
+def test_bytes_have_three_digits_and_a_unit() -> None:
+    """Of which there is at least one, if there are bytes at all."""
+    assert [size(amount) for amount in (0, 999, 1000, 82_345, 2.5e6, 3.4e11)] == [
+        "0 B", "999 B", "1 kB", "82.3 kB", "2.5 MB", "340 GB",
+    ]  # fmt: skip
