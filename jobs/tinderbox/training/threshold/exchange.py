@@ -229,7 +229,6 @@ class ThresholdExchange:
         """Return where to go on: at an epoch's end before what ends it, unless the others have begun the next."""
         if position == self._start or not self._ends(position):
             return position
-        epoch = position.epoch - (position.examples == 0)
         if self._adopted >= position.step and there.step > position.step:
-            return Position(epoch + 1, 0, position.step)
-        return Position(epoch, self._examples, position.step)
+            return Position(position.epoch + 1, 0, position.step)
+        return position

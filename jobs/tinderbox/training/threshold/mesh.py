@@ -187,17 +187,21 @@ class Mesh(Mailbox):
         if not self._is_informed:
             self._early.append((sender, sealed))
             return
-        message, _ = unseal(sealed, self._size)
-        if message.rank >= self.workers:
-            told = f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers"
-            raise TinderboxError(f"{told}; run one version only")
+        message = self._read(sender, sealed)
         if self._accept(message, sealed):
             self._spread(UPDATE + sealed, sender)
 
     def _take_old(self, sender: int, sealed: bytes) -> None:
-        message, _ = unseal(sealed, self._size)
+        message = self._read(sender, sealed)
         with self._changed:
             self._ledger.keep(message.rank, message.step, sealed)
+
+    def _read(self, sender: int, sealed: bytes) -> Message:
+        message, _ = unseal(sealed, self._size)
+        if message.rank >= self.workers:
+            told = f"rank {sender} sent a message of rank {message.rank} of {self.workers} workers"
+            raise TinderboxError(f"{told}; run one version only")
+        return message
 
     def _take_dense(self, sender: int, packed: bytes) -> None:
         (step,) = _DENSE_HEAD.unpack_from(packed)

@@ -289,13 +289,12 @@ def test_what_is_no_message_ends_the_attempt(start: Start, frame: bytes, reason:
         root.mesh.wait_for(5)
 
 
-def test_a_message_of_a_rank_that_there_is_not(start: Start) -> None:
+@pytest.mark.parametrize("kind", [mesh.UPDATE, mesh.OLD_UPDATE])
+def test_a_message_of_a_rank_that_there_is_not(start: Start, kind: bytes) -> None:
     """It is told, too."""
     driver = Driver(2)
     root, child = start(driver, 0), start(driver, 1)
     run([root, child], 1)
-    child.mesh._post(
-        lambda: child.mesh._spread(mesh.UPDATE + mesh.seal(Message(EMPTY, 7, 1, SIZE, 0.5), Position(0, 1, 1)))
-    )
+    child.mesh._post(lambda: child.mesh._spread(kind + mesh.seal(Message(EMPTY, 7, 1, SIZE, 0.5), Position(0, 1, 1))))
     with pytest.raises(TinderboxError, match="a message of rank 7 of 2 workers"):
         root.mesh.wait_for(5)
