@@ -82,8 +82,9 @@ def test_a_terminal_has_one_line(study: Study, status: Status) -> None:
     assert "done" in drawn
 
 
-def test_a_line_shows_texts_as_they_are(status: Status) -> None:
+def test_a_line_shows_texts_as_they_are(status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Rich takes for a colour or an emoji stays a text, in a step and in a metric's name."""
+    monkeypatch.setenv("TERM", "xterm")  # one that is "dumb" has 80 columns, whatever it is told
     console = open_console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with Bar(console) as bar:
         bar.show(replace(status, metric="[red]:train:"))
