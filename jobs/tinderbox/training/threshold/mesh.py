@@ -63,6 +63,7 @@ class Mesh(Mailbox):
         self._size, self._capture, self._locate = size, capture, locate
         self._addresses, self._process = tuple(assignment.addresses), secrets.randbits(64)
         self._early, self._asked, self._beats = list[tuple[int, bytes]](), 0.0, dict[int, float]()
+        self._told, self._repeated = dict[int, int](), dict[int, int]()
         self._outgoing, self._closing = deque[Callable[[], None]](), threading.Event()
         self._links = Links(self.rank, assignment.addresses, assignment.attempt, assignment.secret)
         self._neighbours = Neighbours(self._links.neighbours)
@@ -166,14 +167,19 @@ class Mesh(Mailbox):
 
     def _tell(self, rank: int) -> None:
         self._beats[rank] = time.monotonic()
+        self._told[rank] = number = self._told.get(rank, 0) + 1
+        echo = self._neighbours.number(rank)
         with self._changed:
-            told = Heard(self._process, self._is_informed, self._dense[0], tuple(self._ledger.known))
+            known = tuple(self._ledger.known)
+            told = Heard(self._process, self._is_informed, self._dense[0], known, number=number, echo=echo)
         self.own += self._links.send(rank, KNOWN + told.pack())
 
     def _spread(self, frame: bytes, sender: int | None = None) -> None:
         for rank in self._neighbours.ranks:
             if rank != sender:
                 sent = self._links.send(rank, frame)
+                if frame[:1] == DENSE:
+                    self._repeated[rank] = self._told.get(rank, 0)
                 if sender is None:
                     self.own += sent
                 else:
@@ -215,10 +221,12 @@ class Mesh(Mailbox):
             self._changed.notify_all()
         if new:
             self._tell(rank)
-        if self._ready and heard.ready:
+        if not heard.ready or heard.echo <= self._repeated.get(rank, -1):
+            return
+        if self._ready:
             self._repeat(rank)
-        elif heard.ready and not self._is_informed and time.monotonic() - self._asked > _AGAIN:
-            self._asked = time.monotonic()
+        elif not self._is_informed and time.monotonic() - self._asked > _AGAIN:
+            self._asked, self._repeated[rank] = time.monotonic(), self._told.get(rank, 0)
             self.own += self._links.send(rank, ASK)
 
     def _repeat(self, rank: int) -> None:
@@ -226,10 +234,13 @@ class Mesh(Mailbox):
         with self._changed:
             dense, content = self._dense
             lacking = self._lacking(self._neighbours.missing(rank, self._ledger.known))
+        frames = [UPDATE + sealed for sealed in lacking]
         if content and self._neighbours.lacks_dense(rank, dense, self._dense_at):
-            self.own += self._links.send(rank, self._dense_frame())
-        for sealed in lacking:
-            self.own += self._links.send(rank, UPDATE + sealed)
+            frames.insert(0, self._dense_frame())
+        for frame in frames:
+            self.own += self._links.send(rank, frame)
+        if frames:  # and not again before the neighbour has heard what is said after them
+            self._repeated[rank] = self._told.get(rank, 0)
 
     def _give_snapshot(self, rank: int, _: bytes) -> None:
         if not self._ready:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_HEAD = struct.Struct("<Q?q")
+_HEAD = struct.Struct("<Q?qqq")
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,15 @@ class Heard:
     known: tuple[int, ...]
     at: float = 0.0
     """When it was heard, by the clock of who has heard it."""
+    number: int = 0
+    """It counts up, for each neighbour."""
+    echo: int = 0
+    """The number of what the neighbour said last: all that it sent before that has come, or is lost."""
 
     def pack(self) -> bytes:
         """Return it as bytes."""
-        return _HEAD.pack(self.process, self.ready, self.dense) + struct.pack(f"<{len(self.known)}i", *self.known)
+        head = _HEAD.pack(self.process, self.ready, self.dense, self.number, self.echo)
+        return head + struct.pack(f"<{len(self.known)}i", *self.known)
 
 
 def unpack_heard(packed: bytes, workers: int, now: float) -> Heard:
@@ -37,8 +42,9 @@ def unpack_heard(packed: bytes, workers: int, now: float) -> Heard:
     """
     if len(packed) != _HEAD.size + 4 * workers:
         raise ValueError(f"what one of {workers} workers knows has {_HEAD.size + 4 * workers} bytes, got {len(packed)}")
-    process, ready, dense = _HEAD.unpack_from(packed)
-    return Heard(process, ready, dense, struct.unpack_from(f"<{workers}i", packed, _HEAD.size), now)
+    process, ready, dense, number, echo = _HEAD.unpack_from(packed)
+    known = struct.unpack_from(f"<{workers}i", packed, _HEAD.size)
+    return Heard(process, ready, dense, known, now, number, echo)
 
 
 class Neighbours:
@@ -58,6 +64,11 @@ class Neighbours:
             return False
         self._first[rank] = heard
         return True
+
+    def number(self, rank: int) -> int:
+        """Return the number of what a neighbour said last, 0 for nothing."""
+        heard = self._last.get(rank)
+        return heard.number if heard else 0
 
     def last(self, rank: int) -> float:
         """Return when a neighbour was heard last, 0 for never."""

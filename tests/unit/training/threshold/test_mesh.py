@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from contextlib import ExitStack, closing
 import numpy as np
 import pytest
 
-from tests.unit.training.threshold.test_links import SECRET, addresses
+from tests.unit.training.threshold.test_links import SECRET, addresses, relay
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.training.exchange import PeerLost
 from tinderbox.training.records import Assignment, Position
@@ -201,6 +202,31 @@ def test_all_take_over_what_rank_0_has(start: Start, monkeypatch: pytest.MonkeyP
     assert peers[9].mesh.dense_step == 2
 
 
+def test_what_is_on_its_way_is_not_sent_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes, through a slow network: a neighbour lacks it only once it has heard what came after."""
+    monkeypatch.setattr(mesh, "_BEAT", 0.1)
+    monkeypatch.setattr(mesh, "_SILENT", 0.3)
+    driver, sent, whole = Driver(2), list[int](), links.Links.send
+    root = start(driver, 0)
+    with socket.create_server(("127.0.0.1", 0)) as front:
+        front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        threading.Thread(target=relay, args=(front, driver.places[0], 4e6), daemon=True).start()
+        driver.places = (f"127.0.0.1:{front.getsockname()[1]}", driver.places[1])
+        child = start(driver, 1)
+        run([root, child], 2)
+
+        def send(self: links.Links, rank: int, frame: bytes) -> int:
+            if frame[:1] == mesh.DENSE:
+                sent.append(rank)
+            return whole(self, rank, frame)
+
+        monkeypatch.setattr(links.Links, "send", send)
+        root.mesh.send_dense(2, bytes(12 << 20))
+        assert len(child.mesh.wait_dense(2)) == 12 << 20
+        front.shutdown(socket.SHUT_RDWR)
+    assert sent == [1]
+
+
 @pytest.mark.parametrize("lost", [0, 1, 4])
 def test_a_worker_in_the_place_of_a_lost_one_catches_up(start: Start, lost: int) -> None:
     """Rank 0 as well; it goes on after the last step that others know of it, and lacks nothing of the others."""
@@ -276,7 +302,7 @@ def test_a_worker_that_had_sent_nothing_is_replaced(start: Start) -> None:
     [
         (b"?", r"rank 1 sent b'\?', which is no message; run one version only"),
         (mesh.UPDATE + bytes(40), "a message is for 100 parameters"),
-        (mesh.KNOWN + b"short", "what one of 2 workers knows has 25 bytes, got 5"),
+        (mesh.KNOWN + b"short", "what one of 2 workers knows has 41 bytes, got 5"),
     ],
 )
 def test_what_is_no_message_ends_the_attempt(start: Start, frame: bytes, reason: str) -> None:

@@ -16,7 +16,7 @@ def test_words_are_packed() -> None:
     """And read as they were, at the time when they were heard; others are refused."""
     word = heard((3, -1, 2**31 - 1), process=2**64 - 1, ready=False, dense=-2)
     assert unpack_heard(word.pack(), 3, 7.5) == heard((3, -1, 2**31 - 1), 2**64 - 1, False, -2, 7.5)
-    with pytest.raises(ValueError, match="what one of 4 workers knows has 33 bytes, got 29"):
+    with pytest.raises(ValueError, match="what one of 4 workers knows has 49 bytes, got 45"):
         unpack_heard(word.pack(), 4, 0.0)
 
 
