@@ -1,4 +1,4 @@
-"""What a worker's neighbours in the tree have said of themselves: what each knows, and what it still has to be told."""
+"""What a worker's neighbours in the tree have said of themselves, what each still has to be told, and what was said."""
 
 from __future__ import annotations
 
@@ -110,3 +110,34 @@ class Neighbours:
     def _is_fresh(self, rank: int) -> bool:
         heard, before = self._last[rank], self._before[rank]
         return before is None or before.process != heard.process or not before.ready
+
+
+class Said:
+    """What was said to each neighbour, by its number, and when.
+
+    What was sent is not sent again before the neighbour has heard a word said after it: until then it may be on its
+    way, through a slow network for long.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = dict[int, int]()
+        self._times = dict[int, float]()
+        self._sent = dict[int, int]()
+
+    def at(self, rank: int) -> float:
+        """Return when something was said to a neighbour last, 0 for never."""
+        return self._times.get(rank, 0.0)
+
+    def count(self, rank: int, now: float) -> int:
+        """Return the number of what is said now."""
+        self._times[rank] = now
+        self._numbers[rank] = self._numbers.get(rank, 0) + 1
+        return self._numbers[rank]
+
+    def note_sent(self, rank: int) -> None:
+        """Note that something was sent that may take its time."""
+        self._sent[rank] = self._numbers.get(rank, 0)
+
+    def has_come(self, rank: int, echo: int) -> bool:
+        """Whether a neighbour that has heard the word of number `echo` has all that was sent, or it is lost."""
+        return echo > self._sent.get(rank, -1)

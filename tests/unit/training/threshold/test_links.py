@@ -186,7 +186,7 @@ def pump(source: socket.socket, target: socket.socket, rate: float) -> None:
             time.sleep(len(block) / rate)
 
 
-def relay(front: socket.socket, place: str, rate: float) -> None:
+def slow_network(front: socket.socket, place: str, rate: float) -> None:
     """Connect each who comes with a place, by a slow network."""
     host, port = place.split(":")
     with suppress(OSError):
@@ -205,7 +205,7 @@ def test_a_long_frame_arrives_through_a_slow_network(opened: Opener, monkeypatch
     root = opened(0, places)
     with socket.create_server(("127.0.0.1", 0)) as front:
         front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        threading.Thread(target=relay, args=(front, places[0], 3e6), daemon=True).start()
+        threading.Thread(target=slow_network, args=(front, places[0], 3e6), daemon=True).start()
         child = opened(1, (f"127.0.0.1:{front.getsockname()[1]}", places[1]))
         assert exchange([root, child], 1)
         assert root.send(1, long) == on_wire(long) > len(long)

@@ -12,12 +12,13 @@ from contextlib import ExitStack, closing
 import numpy as np
 import pytest
 
-from tests.unit.training.threshold.test_links import SECRET, addresses, relay
+from tests.unit.training.threshold.test_links import SECRET, addresses, slow_network
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.training.exchange import PeerLost
 from tinderbox.training.records import Assignment, Position
-from tinderbox.training.threshold import links, mesh
+from tinderbox.training.threshold import links, mesh, relay
 from tinderbox.training.threshold.coding import EMPTY, SPARSE, Message
+from tinderbox.training.threshold.ledger import seal
 from tinderbox.training.threshold.mesh import Mesh
 
 SIZE, STALENESS = 100, 6
@@ -140,7 +141,7 @@ def test_all_messages_reach_all(start: Start, workers: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_gets_lost_is_sent_again(start: Start, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fifth of all frames vanish; still everyone has all, in order."""
-    monkeypatch.setattr(mesh, "_BEAT", 0.05)
+    monkeypatch.setattr(relay, "_BEAT", 0.05)
     draw, whole = random.Random(seed), links.Links.send  # noqa: S311 - a simulation
 
     def send(self: links.Links, rank: int, frame: bytes) -> int:
@@ -171,7 +172,7 @@ def test_nobody_is_further_ahead_than_the_bound(start: Start) -> None:
 
 def test_a_wait_ends_with_the_attempt(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a worker that does not come asks the driver, and hears that it is over."""
-    monkeypatch.setattr(mesh, "_SILENT", 0.2)
+    monkeypatch.setattr(relay, "_SILENT", 0.2)
     driver = Driver(2)
     peer = start(driver, 0)
     driver.over = True
@@ -183,14 +184,14 @@ def test_a_wait_ends_with_the_attempt(start: Start, monkeypatch: pytest.MonkeyPa
 
 def test_all_take_over_what_rank_0_has(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It passes through the tree, and is repeated for one that it did not reach."""
-    monkeypatch.setattr(mesh, "_BEAT", 0.05)
+    monkeypatch.setattr(relay, "_BEAT", 0.05)
     driver = Driver(10)
     peers = [start(driver, rank) for rank in range(10)]
     run(peers, 2)
     whole, dropped = links.Links.send, list[int]()
 
     def send(self: links.Links, rank: int, frame: bytes) -> int:
-        if frame[:1] == mesh.DENSE and rank not in dropped:
+        if frame[:1] == relay.DENSE and rank not in dropped:
             dropped.append(rank)
             return 0
         return whole(self, rank, frame)
@@ -204,19 +205,19 @@ def test_all_take_over_what_rank_0_has(start: Start, monkeypatch: pytest.MonkeyP
 
 def test_what_is_on_its_way_is_not_sent_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long it takes, through a slow network: a neighbour lacks it only once it has heard what came after."""
-    monkeypatch.setattr(mesh, "_BEAT", 0.1)
-    monkeypatch.setattr(mesh, "_SILENT", 0.3)
+    monkeypatch.setattr(relay, "_BEAT", 0.1)
+    monkeypatch.setattr(relay, "_SILENT", 0.3)
     driver, sent, whole = Driver(2), list[int](), links.Links.send
     root = start(driver, 0)
     with socket.create_server(("127.0.0.1", 0)) as front:
         front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        threading.Thread(target=relay, args=(front, driver.places[0], 4e6), daemon=True).start()
+        threading.Thread(target=slow_network, args=(front, driver.places[0], 4e6), daemon=True).start()
         driver.places = (f"127.0.0.1:{front.getsockname()[1]}", driver.places[1])
         child = start(driver, 1)
         run([root, child], 2)
 
         def send(self: links.Links, rank: int, frame: bytes) -> int:
-            if frame[:1] == mesh.DENSE:
+            if frame[:1] == relay.DENSE:
                 sent.append(rank)
             return whole(self, rank, frame)
 
@@ -301,8 +302,8 @@ def test_a_worker_that_had_sent_nothing_is_replaced(start: Start) -> None:
     ("frame", "reason"),
     [
         (b"?", r"rank 1 sent b'\?', which is no message; run one version only"),
-        (mesh.UPDATE + bytes(40), "a message is for 100 parameters"),
-        (mesh.KNOWN + b"short", "what one of 2 workers knows has 41 bytes, got 5"),
+        (relay.UPDATE + bytes(40), "a message is for 100 parameters"),
+        (relay.KNOWN + b"short", "what one of 2 workers knows has 41 bytes, got 5"),
     ],
 )
 def test_what_is_no_message_ends_the_attempt(start: Start, frame: bytes, reason: str) -> None:
@@ -315,12 +316,12 @@ def test_what_is_no_message_ends_the_attempt(start: Start, frame: bytes, reason:
         root.mesh.wait_for(5)
 
 
-@pytest.mark.parametrize("kind", [mesh.UPDATE, mesh.OLD_UPDATE])
+@pytest.mark.parametrize("kind", [relay.UPDATE, relay.OLD_UPDATE])
 def test_a_message_of_a_rank_that_there_is_not(start: Start, kind: bytes) -> None:
     """It is told, too."""
     driver = Driver(2)
     root, child = start(driver, 0), start(driver, 1)
     run([root, child], 1)
-    child.mesh._post(lambda: child.mesh._spread(kind + mesh.seal(Message(EMPTY, 7, 1, SIZE, 0.5), Position(0, 1, 1))))
+    child.mesh._post(lambda: child.mesh._spread(kind + seal(Message(EMPTY, 7, 1, SIZE, 0.5), Position(0, 1, 1))))
     with pytest.raises(TinderboxError, match="a message of rank 7 of 2 workers"):
         root.mesh.wait_for(5)
