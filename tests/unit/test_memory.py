@@ -109,6 +109,23 @@ def test_python_processes_of_a_tree() -> None:
     assert list(python_sizes(process.pid)) == []
 
 
+def test_pages_of_a_file_are_not_held(tmp_path: Path) -> None:
+    """A data set that is mapped is not: the kernel gives its pages up before it kills."""
+    path = tmp_path / "data"
+    path.write_bytes(bytes(64 << 20))
+    script = (
+        "import mmap, os, sys; os.setpgrp(); file = open(sys.argv[1], 'rb');"
+        "mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ); sum(mapped[::4096]); print(flush=True);"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert 1 << 20 < held(process.pid) < 32 << 20 < bound(process.pid) - (32 << 20)
+        process.communicate()
+
+
 def test_what_a_group_holds() -> None:
     """All its processes count, pages that two of them share do not; the bound is beyond that."""
     process = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -119,11 +119,12 @@ def opened_agents(
 ) -> Iterator[StandingJobs[AgentPlan]]:
     """Start the server and keep the agents of a training on Spark until the block ends, however it ends."""
     from tinderbox.spark.agents import AgentPlan, agent_jobs
+    from tinderbox.spark.session import share_executor
 
     host, port = address_of(spark), int(spark.getConf().get("spark.tinderbox.coordinator.port") or 0)
     # Where the port is fixed, in a pod, those who follow come through a port-forward, from the loopback.
     bound = server.start(None if port else host, port)
-    told = AgentPlan(f"http://{host}:{bound}", token, plan.recipe)
+    told = AgentPlan(f"http://{host}:{bound}", token, plan.recipe, *share_executor(spark, plan.job))
     archive = b"" if plan.data is None else pack(plan.data)
     agents = agent_jobs(spark, told, archive, leaver(server, (spark.master or "").startswith("k8s")))
     ended_by: TinderboxError | None = None

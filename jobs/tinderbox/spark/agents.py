@@ -11,7 +11,7 @@ from pyspark import Broadcast, SparkContext, SparkFiles, TaskContext
 
 from tinderbox.metrics.meter import find_meter
 from tinderbox.process import set_gpus, set_threads
-from tinderbox.spark.executor import find_gpus, find_place, noticing
+from tinderbox.spark.executor import find_gpus, find_place, find_share, noticing
 from tinderbox.spark.jobs import StandingJobs
 from tinderbox.training.channel import Channel
 from tinderbox.training.code import lay_out
@@ -25,11 +25,17 @@ from tinderbox.training.worker.process import Work, stand_by
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """What every agent of a training is told; it travels in the closure of the agent's job, the token too."""
+    """What every agent of a training is told; it travels in the closure of the agent's job, the token too.
+
+    `heap` is what an executor's Java may hold in bytes, and `neighbours` how many workers share an executor, 0 where
+    that is not known.
+    """
 
     url: str
     token: str = field(repr=False)
     recipe: Recipe
+    heap: int = 0
+    neighbours: int = 0
 
     @property
     def run(self) -> str:
@@ -56,8 +62,11 @@ def hold_agent(name: str, plan: AgentPlan, data: Broadcast[bytes]) -> bool:
     node, machine = find_place()
     host = find_host(plan.url)
     work = Work(recipe, code, folder, partial(open_channel, plan.url, plan.token, called, plan.run, job.mode.name))
+    share = find_share(plan.heap, plan.neighbours)
     with HeldPort() as port, noticing() as is_leaving:
-        settings = Settings(called, node, machine, lambda: join_address(host, port.find()), tuple(job.preload), code)
+        settings = Settings(
+            called, node, machine, lambda: join_address(host, port.find()), tuple(job.preload), code, share
+        )
         return Agent(settings, stand_by, work, AgentDoor(plan.url, plan.token), is_leaving).run()
 
 

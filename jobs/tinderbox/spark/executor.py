@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pyspark import TaskContext
 
+from tinderbox.allowance import Share
 from tinderbox.memory import CGROUPS, find_limit
-from tinderbox.sweeping.allowance import Share
 
 NOTICE_VARIABLE = "TINDERBOX_DECOMMISSION"
 """Names the file that the pod's preStop hook makes."""

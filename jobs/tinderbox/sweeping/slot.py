@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tinderbox.allowance import Allowance, Share
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.failure import Failure, describe_exit
 from tinderbox.memory import CGROUPS
 from tinderbox.metrics.catalogue import EXAMPLES, HANDOVER_SECONDS, STEP_SECONDS
 from tinderbox.metrics.meter import NOBODY, Meter
 from tinderbox.process import Child, Nursery
-from tinderbox.sweeping.allowance import Allowance, Share
 from tinderbox.sweeping.child import Counted, Over, Reporting, Saved, Start, Work, stand_by
 from tinderbox.sweeping.messages import Answer, Ask, Decision, Finish, Heartbeat, Lease, Report, Resume
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pyspark.resource import ResourceInformation
 
+from tinderbox.allowance import Share
 from tinderbox.config import check_train
 from tinderbox.data import Dataset, Examples, open_packed, pack
 from tinderbox.spark import agents
@@ -27,7 +28,7 @@ JOB = check_train(
     "",
 )
 RECIPE = Recipe(JOB, None, None, (2,), 2, 5, 5, "0123456789abcdef")
-PLAN = AgentPlan("http://127.0.0.1:1", "secret", RECIPE)
+PLAN = AgentPlan("http://127.0.0.1:1", "secret", RECIPE, heap=1 << 30, neighbours=2)
 
 _VARIABLES = (
     "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS",
@@ -60,6 +61,7 @@ def test_an_agent_is_told_what_its_executor_has(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(agents.TaskContext, "get", lambda: task)
     monkeypatch.setattr(agents.SparkFiles, "getRootDirectory", lambda: str(tmp_path))
     monkeypatch.setattr(agents, "Agent", Idle)
+    monkeypatch.setattr(agents, "find_share", lambda heap, together: Share(4 << 30, heap, together))
     monkeypatch.setattr(Idle, "made", made := [], raising=False)
     monkeypatch.setenv("TINDERBOX_NODE", "node-7")
     notice = tmp_path / "notice"
@@ -71,6 +73,7 @@ def test_an_agent_is_told_what_its_executor_has(tmp_path: Path, monkeypatch: pyt
     assert hold_agent("agent-2.1", PLAN, cast("Any", SimpleNamespace(value=archive))) is not going
     ((settings, address, work, gpus, threads),) = made
     assert (settings.name, settings.node, settings.preload) == ("agent-2.1", "node-7", ("json",))
+    assert settings.share == Share(4 << 30, 1 << 30, 2)
     host, _, port = address.rpartition(":")
     assert host == "127.0.0.1"
     assert int(port) in PORTS

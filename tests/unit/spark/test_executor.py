@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pyspark.resource import ResourceInformation
 
+from tinderbox.allowance import Share
 from tinderbox.spark.executor import find_gpus, find_place, find_share, noticing
-from tinderbox.sweeping.allowance import Share
 
 
 def test_a_slot_is_in_the_pod_that_its_cluster_knows(monkeypatch: pytest.MonkeyPatch) -> None:

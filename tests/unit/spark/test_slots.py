@@ -14,11 +14,11 @@ import pytest
 from pyspark import SparkContext
 from pyspark.resource import ResourceInformation
 
+from tinderbox.allowance import Share
 from tinderbox.spark import jobs as module
 from tinderbox.spark import slots
 from tinderbox.spark.jobs import first_line, task_name, task_number
 from tinderbox.spark.slots import SlotJobs, SlotPlan, hold_slot
-from tinderbox.sweeping.allowance import Share
 from tinderbox.sweeping.objective import Objective
 
 PLAN = SlotPlan(

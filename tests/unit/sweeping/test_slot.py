@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
+from tinderbox.allowance import JAVA_REST, Share
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.metrics.catalogue import EXAMPLES, HANDOVER_SECONDS, STEP_SECONDS, Metric
 from tinderbox.metrics.meter import Meter
 from tinderbox.sweeping import routes
-from tinderbox.sweeping.allowance import JAVA_REST, Share
 from tinderbox.sweeping.child import Over, Work
 from tinderbox.sweeping.client import Client
 from tinderbox.sweeping.events import CheckpointSaved
@@ -592,7 +592,7 @@ def test_a_trial_that_holds_too_much_is_ended(
         time.sleep(60 if trial.number < 2 else 2)
         trial.report(1, loss=float(len(held)))
 
-    monkeypatch.setattr("tinderbox.sweeping.allowance.anonymous", lambda pid: 50 << 20)
+    monkeypatch.setattr("tinderbox.allowance.anonymous", lambda pid: 50 << 20)
     share = Share(limit=(300 << 20) + JAVA_REST + (1 << 30), heap=1 << 30, slots=1)
     door, began = open_door(3), time.monotonic()
     assert Slot(replace(SETTINGS, share=share), make_work(train, repeat), door).run() == 3

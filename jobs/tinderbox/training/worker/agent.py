@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tinderbox.allowance import Allowance, Share
 from tinderbox.errors import StaleAttempt
 from tinderbox.failure import Failure, describe_exit
-from tinderbox.memory import CGROUPS, count_kills
+from tinderbox.memory import CGROUPS
 from tinderbox.process import Child, Nursery, Target
 from tinderbox.training.driver.messages import Answer, Ended, Join, Sender, Watch
 from tinderbox.training.records import Assignment
@@ -50,7 +51,10 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """Who an agent is, and how it starts workers; `address` returns where others will reach its next worker."""
+    """Who an agent is, and how it starts workers; `address` returns where others will reach its next worker.
+
+    Without a `share` of the executor's memory a worker may hold what it likes.
+    """
 
     name: str
     node: str
@@ -58,6 +62,7 @@ class Settings:
     address: Callable[[], str]
     preload: tuple[str, ...] = ()
     code: Path | None = None
+    share: Share | None = None
     cgroups: Path = CGROUPS
 
 
@@ -73,6 +78,7 @@ class Agent:
     ) -> None:
         self._settings, self._door, self._is_leaving = settings, door, is_leaving
         self._nursery = Nursery(target, (work,), settings.preload, settings.code)
+        self._allowance = Allowance(settings.share, settings.cgroups, what="worker", slot="worker")
         self._requests = 0
         self._standby: Child | None = None
 
@@ -108,10 +114,10 @@ class Agent:
         child, self._standby = self._standby or self._nursery.start(), None
         sender = Sender(agent=self._settings.name, attempt=assignment.attempt, rank=assignment.rank)
         watch = _Watch(self._door, sender, child)
-        kills = count_kills(self._settings.cgroups)
+        self._allowance.begin()
         try:
             child.send(assignment)
-            outcome, failure = self._receive(child, watch, kills)
+            outcome, failure = self._receive(child, watch)
         finally:
             child.end()
             watch.stop()
@@ -123,24 +129,26 @@ class Agent:
         with suppress(StaleAttempt):
             self._door.ended(ended)
 
-    def _receive(self, child: Child, watch: _Watch, kills: int) -> tuple[Any, Failure]:
-        """Wait for a worker's end, and return how it was."""
+    def _receive(self, child: Child, watch: _Watch) -> tuple[Any, Failure]:
+        """Wait for a worker's end, or for a reason to end it, and return how it was."""
         while True:
             try:
                 over = child.receive(LOOK_SECONDS)
             except EOFError:
-                return self._explain(child.end(), watch, kills)
+                return self._explain(child.end(), watch)
             if over is not None:
                 return over.outcome, over.failure
             if self._is_leaving():
                 return "killed", Failure("its executor is being taken away")
+            if (excess := self._allowance.excess(child.pid)) is not None:
+                return "out_of_memory", excess
 
-    def _explain(self, code: int | None, watch: _Watch, kills: int) -> tuple[Any, Failure]:
+    def _explain(self, code: int | None, watch: _Watch) -> tuple[Any, Failure]:
         """Return how a worker has ended that could not say so."""
         if watch.is_stale:
             return "stale", Failure("its attempt was over")
-        if code == -signal.SIGKILL and count_kills(self._settings.cgroups) > kills:
-            return "out_of_memory", Failure("its process was killed because the executor's memory was used up")
+        if code == -signal.SIGKILL and (killed := self._allowance.explain_kill()) is not None:
+            return "out_of_memory", killed
         failure = describe_exit(code, "its", "training was over")
         outcome: Literal["killed", "crashed"] = "killed"
         if code is None or code >= 0 or -code in _OWN_FAULT:

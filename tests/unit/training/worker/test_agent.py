@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tinderbox.allowance import JAVA_REST, Share
 from tinderbox.errors import StaleAttempt, TinderboxError
 from tinderbox.failure import Failure
 from tinderbox.training.driver.messages import Answer, Ended, Join, Watch
@@ -41,6 +43,9 @@ def act(connection: Connection, arguments: tuple[str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "wait":
             time.sleep(600)
+        case "hoard":
+            held = b"x" * (400 << 20)
+            time.sleep(600 + len(held))
 
 
 @dataclass
@@ -126,8 +131,27 @@ def test_a_worker_that_memory_was_taken_from(tmp_path: Path) -> None:
     agent = Agent(Settings("agent-0", "n", "h", lambda: "h:7100", cgroups=tmp_path), leave_pid, str(pid), desk)
     assert agent.run()
     assert [(ended.outcome, ended.cause) for ended in desk.ends] == [
-        ("out_of_memory", "its process was killed because the executor's memory was used up")
+        (
+            "out_of_memory",
+            "the kernel killed the worker's process, for its executor had used up its memory; "
+            "give executors more memory, put fewer workers on each, or take smaller batches",
+        )
     ]
+
+
+def test_a_worker_that_holds_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended before the kernel ends its executor, and the driver is told how much it held."""
+    monkeypatch.setattr("tinderbox.allowance.anonymous", lambda pid: 50 << 20)
+    share = Share(limit=(300 << 20) + JAVA_REST + (1 << 30), heap=1 << 30, slots=1)
+    desk, began = Desk(), time.monotonic()
+    assert make("hoard", desk, share=share).run()
+    assert time.monotonic() - began < 60
+    (ended,) = desk.ends
+    assert ended.outcome == "out_of_memory"
+    told = (
+        r"the worker's processes held [2-5]\d\d MiB, and may hold 200 MiB in an executor of 1,580 MiB with one worker; "
+    )
+    assert re.match(told, ended.cause), ended.cause
 
 
 def leave_pid(connection: Connection, arguments: tuple[str]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tinderbox.sweeping import allowance
-from tinderbox.sweeping.allowance import Allowance, Share
+from tinderbox import allowance
+from tinderbox.allowance import Allowance, Share
 
 MIB = 1 << 20
 SHARE = Share(limit=4096 * MIB, heap=1024 * MIB, slots=2)  # 1408 MiB each
