@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
+from operator import add, sub
 
 
 @dataclass(frozen=True, order=True)
@@ -81,10 +82,15 @@ class Counts:
     dense: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(*map(add, self._values, other._values))
 
     def __sub__(self, other: Counts) -> Counts:
-        return Counts(*(mine - theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Counts(*map(sub, self._values, other._values))
+
+    @property
+    def _values(self) -> tuple[float, ...]:
+        # `dataclasses.astuple` takes ten times as long, and every step counts.
+        return self.steps, self.examples, self.seconds, self.sync_seconds, self.sent, self.dense
 
 
 @dataclass(frozen=True)
