@@ -94,7 +94,7 @@ def _fit(path: str, batch: int, epochs: int) -> list[float]:
         batch_size=batch,
         epochs=epochs,
         validation_data=held_out,
-        validation_batch_size=max(batch, 256),
+        validation_batch_size=max(batch, 32),  # as a worker's
         callbacks=[clock],
         verbose=0,
     )
