@@ -18,4 +18,8 @@ logger.allocator.name = org.apache.spark.scheduler.cluster.k8s.ExecutorPodsAlloc
 logger.allocator.level = off
 logger.snapshots.name = org.apache.spark.scheduler.cluster.k8s.ExecutorPodsSnapshotsStoreImpl
 logger.snapshots.level = off
+
+# An executor that goes while it is asked something, as at the end, says so here; Tinderbox tells which one was lost.
+logger.responses.name = org.apache.spark.network.client.TransportResponseHandler
+logger.responses.level = off
 {{- end }}

@@ -165,6 +165,22 @@ def test_the_history_is_a_mean_over_all_examples() -> None:
     assert book.training.history[-1].metrics["val_loss"] == pytest.approx(((X @ weights - Y) ** 2).mean())
 
 
+def test_the_training_loss_is_that_of_all_splits() -> None:
+    """The losses of an epoch's three splits, and not those of its last one alone, are its loss."""
+    wanted = job()
+    rounds, told = Line(wanted), [0.0] * wanted.epochs
+    fine = rounds.train
+
+    def train(work: Train, state: State, rank: int) -> Answer:
+        answer = fine(work, state, rank)
+        told[work.position.epoch] += answer.sums.sums["loss"]
+        return answer
+
+    rounds.train = train  # type: ignore[method-assign]
+    history = average(wanted, rounds, Shelf(wanted)).training.history
+    assert [row.metrics["loss"] for row in history] == pytest.approx([loss / EXAMPLES for loss in told])
+
+
 def test_the_end_is_written_down() -> None:
     """Model, confusion, and an attempt that is complete, with the places of its workers."""
     book = trained()
@@ -327,6 +343,7 @@ def test_divergence_ends_the_run() -> None:
     with pytest.raises(TinderboxError, match="loss is nan"):
         average(wanted, rounds, book)
     assert outcomes(book)[0][0] == "failed"
+    assert sum(isinstance(work, Train) for work in rounds.works) == 1, "the first split is the last one"
 
 
 @pytest.mark.parametrize("number", range(2, 16))

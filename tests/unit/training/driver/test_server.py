@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -269,6 +270,42 @@ def test_the_model_comes_from_the_first_worker(folder: TrainFolder) -> None:
         _, second = sorted(place.join("agent-0", "agent-1"), key=lambda assignment: assignment.rank)
         with pytest.raises(TinderboxError, match="the model comes from worker 0, got one from worker 1"):
             place.channel("agent-1", second).finish(lambda file: file.write(b"model"), None)
+
+
+def test_an_attempt_that_is_over_gets_and_leaves_nothing(folder: TrainFolder, tmp_path: Path) -> None:
+    """Its workers are not sent a checkpoint, and cannot put their model into the place of a later attempt's."""
+    with opened(folder) as place:
+        (first,) = place.join("agent-0")
+        channel = place.channel("agent-0", first)
+        channel.end_epoch(report(0, 1))
+        channel.save(Position(1, 0, 5), lambda file: file.write(b"state"))
+        resume = KeptCheckpoints(folder).newest()
+        assert resume is not None
+        assert channel.fetch(resume, 0, tmp_path).read_bytes() == b"state"
+        place.door().ended(Ended(sender=sender("agent-0", first), outcome="killed"))
+        with pytest.raises(StaleAttempt):
+            channel.fetch(resume, 0, tmp_path)
+        with pytest.raises(StaleAttempt):
+            channel.finish(lambda file: file.write(b"model"), None)
+    assert not folder.has("model.keras")
+
+
+def test_a_model_whose_attempt_ends_while_it_arrives_is_not_kept(folder: TrainFolder) -> None:
+    """Its worker was wanted when it began to send."""
+    with opened(folder) as place:
+        (first,) = place.join("agent-0")
+
+        def blocks() -> Iterator[bytes]:
+            yield b"mo"
+            place.door().ended(Ended(sender=sender("agent-0", first), outcome="killed"))
+            yield b"del"
+
+        query = f"agent=agent-0&attempt={first.attempt}&rank=0&sha256={hashlib.sha256(b'model').hexdigest()}"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with urllib3.PoolManager() as pool:
+            answer = pool.request("PUT", f"{place.url}/model?{query}", body=blocks(), headers=headers, retries=False)
+        assert answer.status == 409
+    assert not folder.has("model.keras")
 
 
 def test_old_checkpoints_go(folder: TrainFolder) -> None:
