@@ -54,7 +54,10 @@ def take_status(
     rate: float | None = None,
     waiting: int = 0,
 ) -> TrainStatus:
-    """Return where a training stands at the time `now`, with what only its driver knows of the epoch under way."""
+    """Return where a training stands at the time `now`, with what only its driver knows of the epoch under way.
+
+    Workers tell their `step` every two seconds, and epochs and checkpoints at once: the last of all counts.
+    """
     last = training.history[-1] if training.history else None
     done = last.epoch if last else 0
     causes = [attempt.ended.cause for attempt in training.attempts if attempt.ended is not None]
@@ -66,7 +69,7 @@ def take_status(
         epoch=done,
         epochs=training.epochs,
         share=share,
-        step=step if step is not None else last.step if last else 0,
+        step=max([step or 0, last.step if last else 0, *list(training.checkpoints)]),
         workers=workers,
         wanted=training.workers,
         attempt=len(training.attempts),

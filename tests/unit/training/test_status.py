@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinderbox.training.history import Training
-from tinderbox.training.record import AttemptBegan, AttemptEnded, EpochEnded, Member, RunBegan, RunEnded
+from tinderbox.training.record import AttemptBegan, AttemptEnded, CheckpointKept, EpochEnded, Member, RunBegan, RunEnded
 from tinderbox.training.status import take_status
 
 
@@ -37,6 +37,19 @@ def test_after_an_epoch() -> None:
     assert (status.metrics, status.seconds_left) == ({"loss": 0.5, "val_loss": None}, 34.0)
     training.apply(AttemptEnded(time=122.0, attempt=1, outcome="lost", cause="why"))
     assert take_status(training, 122.0).cause == "why"
+
+
+def test_a_checkpoint_is_never_ahead() -> None:
+    """Its step is told at once, and the worker's own a little later; the next attempt begins at it."""
+    training = begin()
+    training.apply(CheckpointKept(time=120.0, attempt=1, epoch=0, examples=80, step=8, parts={0: "a"}, size=1))
+    assert take_status(training, 121.0, step=5).step == 8
+    assert take_status(training, 122.0, step=11).step == 11
+    training.apply(AttemptEnded(time=123.0, attempt=1, outcome="lost", cause="why"))
+    assert take_status(training, 124.0).step == 8
+    members = [Member(rank=0, name="a", node="n")]
+    training.apply(AttemptBegan(time=125.0, attempt=2, members=members, epoch=0, examples=40, step=4))
+    assert take_status(training, 126.0, step=4).step == 4
 
 
 def test_the_time_between_two_drivers_is_nobodys() -> None:
